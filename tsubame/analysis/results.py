@@ -1,0 +1,163 @@
+"""What the analysis of a quarter says, as plain values: the only thing ``report`` reads.
+
+Counts are packets of the domestic sensors unless a name says otherwise; means are per sensor-day up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from tsubame.periods import Quarter, Window
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A mean over one window divided by a mean over another.
+
+    Attributes:
+        value: None when the denominator is zero or a window holds no day up.
+        interval: 95 % interval, None when it cannot be told.
+        formula: one line, in words and symbols, saying what was divided by what.
+    """
+
+    value: float | None
+    interval: Interval | None
+    numerator: Window
+    denominator: Window
+    formula: str
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPort:
+    """A row of the port table. ``port`` is None where the protocol has none (ICMP)."""
+
+    rank: int
+    protocol: int
+    port: int | None
+    packets: int
+    per_sensor_day: float
+    sources: int
+    previous_rank: int | None
+    rank_interval: tuple[int, int]
+    close_to_next: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RankedRegion:
+    """A row of the region table; ``region`` is alpha-2, or a registry's own code such as EU."""
+
+    rank: int
+    region: str
+    packets: int
+    per_sensor_day: float
+    sources: int
+    previous_rank: int | None
+    rank_interval: tuple[int, int]
+    close_to_next: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DailySeries:
+    """A value for each report day of the quarter; None on days with no sensor up.
+
+    Attributes:
+        packets: packets of the domestic sensors.
+        per_sensor: packets divided by the domestic sensors up that day.
+    """
+
+    days: tuple[date, ...]
+    packets: tuple[int | None, ...]
+    per_sensor: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MovedBlockEffect:
+    """A block that changed region, and its packets in the two windows."""
+
+    cidr: str
+    addresses: int
+    holder: str
+    first_seen: date
+    packets_before: int
+    packets_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reassignment:
+    """The effect on two regions of blocks that the registries moved from one to the other.
+
+    Attributes:
+        date: date of the first snapshot used that shows a move of this group.
+        observed: after / before of the gaining region, as delegated each day.
+        pinned: the same, as delegated on the quarter's first day.
+        observed_from, pinned_from: the same two of the losing region.
+        share: M/Δ of the gaining region; None when Δ cannot be told from 0.
+        verdict: one of ``VERDICTS``.
+    """
+
+    from_region: str
+    to_region: str
+    date: date
+    before: Window
+    after: Window
+    blocks: tuple[MovedBlockEffect, ...]
+    observed: Ratio
+    pinned: Ratio
+    observed_from: Ratio
+    pinned_from: Ratio
+    share: float | None
+    share_interval: Interval | None
+    verdict: str
+
+
+EXPLAINED = "explained by reassignment"
+PARTLY = "partly explained by reassignment"
+NOT_EXPLAINED = "not explained by reassignment"
+NO_SHIFT = "reassignment without a shift"
+CANNOT_TELL = "cannot tell"
+VERDICTS = (EXPLAINED, PARTLY, NOT_EXPLAINED, NO_SHIFT, CANNOT_TELL)
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSummary:
+    """How much the numbers rest on.
+
+    Attributes:
+        coverage: for each sensor id, one letter a day: ``u`` up, ``d`` expected but not up, ``-`` else.
+    """
+
+    domestic: int
+    overseas: int
+    sensor_days_expected: int
+    sensor_days_up: int
+    domestic_sensor_days_up: int
+    coverage: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QuarterAnalysis:
+    """Everything that the report of one quarter states.
+
+    Attributes:
+        ports, regions: full rankings, best first; the report cuts them.
+        port_series, region_series: for each of the first ranks, keyed by (protocol, port) and by region.
+        region_series_pinned: the same regions as delegated on the quarter's first day.
+        growth_ports, growth_regions: last 10 days / first 10 days, for the series above.
+        previous: the quarter that previous ranks are of; None when it has no data.
+    """
+
+    quarter: Quarter
+    days: tuple[date, ...]
+    sensors: SensorSummary
+    ports: tuple[RankedPort, ...]
+    regions: tuple[RankedRegion, ...]
+    port_series: dict[tuple[int, int | None], DailySeries]
+    region_series: dict[str, DailySeries]
+    region_series_pinned: dict[str, DailySeries]
+    growth_ports: dict[tuple[int, int | None], Ratio]
+    growth_regions: dict[str, Ratio]
+    reassignments: tuple[Reassignment, ...]
+    previous: Quarter | None

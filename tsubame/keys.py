@@ -1,0 +1,168 @@
+"""Object key <-> meaning, for every bucket. Keys are relative to the bucket's URL and use ``/``.
+
+What has been computed is told by listings alone: a flows key carries the fingerprint of what it was made
+from, so that a second run opens nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+SENSORS = "sensors.csv"
+REGISTRIES = ("afrinic", "apnic", "arin", "lacnic", "ripencc")
+
+_CAPTURE = re.compile(
+    r"(?P<sensor>[^/]+)/(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<name>[^/]+)", re.ASCII
+)
+CAPTURE_NAME = re.compile(
+    r"[^/]+\.(?:pcap|pcapng|cap|dmp)(?:\.(?:gz|zst|bz2|xz|lz4))?", re.ASCII | re.IGNORECASE
+)
+_FLOWS = re.compile(
+    r"flows/(?P<capture>.+)~(?P<fingerprint>[0-9a-f]{16})~(?P<first>\d{8}|none)~(?P<last>\d{8}|none)\.parquet",
+    re.ASCII,
+)
+_DAY_OBJECT = re.compile(r"(?:counts|sources)/day=(?P<day>\d{4}-\d\d-\d\d)/[^/]+\.parquet", re.ASCII)
+_DELEGATION = re.compile(
+    r"(?P<day>\d{8})/delegated-(?P<registry>"
+    + "|".join(REGISTRIES)
+    + r")(?P<extended>-extended)?-(?P<named>\d{8})(?P<gz>\.gz)?",
+    re.ASCII,
+)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CaptureKey:
+    """A capture object in the sensor bucket: ``<sensor>/<Y>/<M>/<D>/<name>``.
+
+    Attributes:
+        hint: the date in the path: UTC, day of upload. The packets' timestamps decide, not this.
+    """
+
+    sensor_id: str
+    hint: date
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+        return f"{self.sensor_id}/{self.hint:%Y/%m/%d}/{self.name}"
+
+    @classmethod
+    def parse(cls, key: str) -> CaptureKey | None:
+        """Return the meaning of ``key``, or None when it does not lie where captures lie."""
+        match = _CAPTURE.fullmatch(key)
+        if match is None:
+            return None
+        hint = _day(f"{match['year']}-{match['month']}-{match['day']}")
+        return None if hint is None else cls(match["sensor"], hint, match["name"])
+
+    @property
+    def named_as_capture(self) -> bool:
+        """Whether the name ends as a capture's does; checksums and notes beside captures do not."""
+        return CAPTURE_NAME.fullmatch(self.name) is not None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FlowsKey:
+    """The flows object of one capture object.
+
+    Attributes:
+        capture: key of the capture object.
+        fingerprint: 16 hex digits naming the capture's ETag and size, the sensor and the code that read it.
+        first, last: first and last report day with a record; None when there is none.
+    """
+
+    capture: str
+    fingerprint: str
+    first: date | None
+    last: date | None
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+        ends = (f"{day:%Y%m%d}" if day else "none" for day in (self.first, self.last))
+        return f"flows/{self.capture}~{self.fingerprint}~{'~'.join(ends)}.parquet"
+
+    @classmethod
+    def parse(cls, key: str) -> FlowsKey | None:
+        """Return the meaning of ``key``, or None when it is no flows key."""
+        match = _FLOWS.fullmatch(key)
+        if match is None:
+            return None
+        first, last = (None if match[name] == "none" else _day(match[name]) for name in ("first", "last"))
+        return cls(match["capture"], match["fingerprint"], first, last)
+
+    def may_contain(self, day: date) -> bool:
+        """Say whether the object can hold packets of the report day."""
+        return self.first is not None and self.last is not None and self.first <= day <= self.last
+
+
+def flows_prefix(sensor_id: str = "", hint: date | None = None) -> str:
+    """Return the prefix below which a sensor's flows lie, narrowed to a path date when given."""
+    if not sensor_id:
+        return "flows/"
+    return f"flows/{sensor_id}/" + (f"{hint:%Y/%m/%d}/" if hint else "")
+
+
+def counts_key(day: date) -> str:
+    """Return the key of a day's counts."""
+    return f"counts/day={day.isoformat()}/counts.parquet"
+
+
+def sources_key(day: date) -> str:
+    """Return the key of a day's distinct sources."""
+    return f"sources/day={day.isoformat()}/sources.parquet"
+
+
+def day_of(key: str) -> date | None:
+    """Return the report day of a counts or sources key, or None when it is neither."""
+    match = _DAY_OBJECT.fullmatch(key)
+    return None if match is None else _day(match["day"])
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DelegationKey:
+    """One registry's delegation file: ``<YYYYMMDD>/delegated-<registry>-extended-<YYYYMMDD>[.gz]``."""
+
+    day: date
+    registry: str
+    extended: bool = True
+    compressed: bool = False
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+        form = "-extended" if self.extended else ""
+        return f"{self.day:%Y%m%d}/delegated-{self.registry}{form}-{self.day:%Y%m%d}" + (
+            ".gz" if self.compressed else ""
+        )
+
+    @classmethod
+    def parse(cls, key: str) -> DelegationKey | None:
+        """Return the meaning of ``key``, or None when it is no delegation file (an ``.md5``, say)."""
+        match = _DELEGATION.fullmatch(key)
+        if match is None or match["day"] != match["named"]:
+            return None
+        day = _day(match["day"])
+        return (
+            None if day is None else cls(day, match["registry"], bool(match["extended"]), bool(match["gz"]))
+        )
+
+
+def edition_prefix(quarter: object, edition: int) -> str:
+    """Return the prefix below which an edition lies in the site bucket."""
+    return f"{quarter}/editions/{edition}/"
+
+
+def latest_key(quarter: object) -> str:
+    """Return the key of the pointer to a quarter's newest edition."""
+    return f"{quarter}/latest.json"

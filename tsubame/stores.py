@@ -1,0 +1,259 @@
+"""Object stores: list, read, put whole objects atomically. The only place that knows fsspec.
+
+A put leaves the old object or the new one, never a part: on S3 a PUT (or completed multipart upload) is
+atomic by itself; on a file system the bytes go to a hidden file beside and are renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import fsspec
+
+from tsubame.errors import BadInput, Unavailable
+
+_READ_BLOCK = 8 * 2**20
+_TEMPORARY = ".~put-"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectInfo:
+    """One object of a store.
+
+    Attributes:
+        key: relative to the store's URL.
+        size: bytes.
+        etag: changes when the content is replaced; on a file system, modification time and size.
+    """
+
+    key: str
+    size: int
+    etag: str
+
+
+class Store:
+    """A bucket, or a folder used as one.
+
+    Args:
+        url: any fsspec URL (``s3://bucket/prefix``, ``memory://x``, ``file:///data``) or a path.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        with _translated(url, "cannot be opened"):
+            options: dict[str, Any] = (
+                {"use_listings_cache": False}
+                if "://" in url and not url.startswith(("file:", "memory:"))
+                else {}
+            )
+            self._fs, self._root = fsspec.core.url_to_fs(url, **options)
+        self._root = self._root.rstrip("/")
+        self._local = "file" in (
+            [self._fs.protocol] if isinstance(self._fs.protocol, str) else self._fs.protocol
+        )
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Store, (self.url,)
+
+    def locate(self, key: str) -> str:
+        """Return the URL or path of an object, for messages."""
+        return f"{self.url.rstrip('/')}/{key}" if key else self.url
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}" if key else self._root
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield the objects whose keys begin with ``prefix``, in the order of their keys.
+
+        A store that does not exist yet lists as empty.
+
+        Raises:
+            Unavailable: the store does not answer or refuses.
+        """
+        folder, _, rest = prefix.rpartition("/")
+        with _translated(self.locate(prefix), "cannot be listed"):
+            try:
+                found = self._fs.find(
+                    self._path(folder),
+                    detail=True,
+                    **({} if self._local else {"prefix": rest} if self._can_prefix and rest else {}),
+                )
+            except FileNotFoundError:
+                found = {}
+        start = len(self._root) + 1
+        for path in sorted(found):
+            key = (
+                path[start:]
+                if path.startswith(self._root + "/")
+                else path.lstrip("/")[len(self._root.lstrip("/")) + 1 :]
+            )
+            if key.startswith(prefix) and _TEMPORARY not in key:
+                yield self._describe(key, found[path])
+
+    @property
+    def _can_prefix(self) -> bool:
+        protocol = self._fs.protocol
+        return "s3" in ((protocol,) if isinstance(protocol, str) else protocol)
+
+    def _describe(self, key: str, info: dict[str, Any]) -> ObjectInfo:
+        size = int(info.get("size") or 0)
+        tag = info.get("ETag") or info.get("etag")
+        if tag is None:
+            moment = info.get("mtime") or info.get("created") or ""
+            tag = f"{moment:.6f}-{size}" if isinstance(moment, float) else f"{moment}-{size}"
+        return ObjectInfo(key, size, str(tag).strip('"'))
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """Return what is known of an object, or None when there is none."""
+        with _translated(self.locate(key), "cannot be looked up"):
+            try:
+                found = self._fs.info(self._path(key))
+            except FileNotFoundError:
+                return None
+        return None if found.get("type") == "directory" else self._describe(key, found)
+
+    def exists(self, key: str) -> bool:
+        """Say whether there is an object of that key."""
+        return self.info(key) is not None
+
+    def open(self, key: str) -> io.RawIOBase:
+        """Open an object for reading from start to end; reads ahead, never holds the whole object.
+
+        Raises:
+            BadInput: there is no such object.
+            Unavailable: the store does not answer or refuses.
+        """
+        with _translated(self.locate(key), "cannot be read"):
+            if self._local:
+                return _ObjectReader(Path(self._path(key)).open("rb", buffering=0), self.locate(key))
+            return _ObjectReader(
+                self._fs.open(self._path(key), "rb", block_size=_READ_BLOCK), self.locate(key)
+            )
+
+    def read(self, key: str) -> bytes:
+        """Return an object's content; for objects known to be small.
+
+        Raises:
+            BadInput: there is no such object.
+            Unavailable: the store does not answer or refuses.
+        """
+        with _translated(self.locate(key), "cannot be read"):
+            return cast(bytes, self._fs.cat_file(self._path(key)))
+
+    def put(self, key: str, content: bytes) -> None:
+        """Write an object whole, or not at all.
+
+        Raises:
+            Unavailable: the store does not answer, refuses, or is full.
+        """
+        with _translated(self.locate(key), "cannot be written"):
+            if not self._local:
+                self._fs.pipe_file(self._path(key), content)
+                return
+            path = Path(self._path(key))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
+            try:
+                with beside.open("wb") as stream:
+                    stream.write(content)
+                beside.replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    beside.unlink()
+                raise
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        with _translated(self.locate(key), "cannot be deleted"), contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(key))
+
+
+class _ObjectReader(io.RawIOBase):
+    """Reads an object and names it in every error."""
+
+    def __init__(self, stream: Any, where: str) -> None:
+        super().__init__()
+        self._stream = stream
+        self._where = where
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _translated(self._where, "cannot be read"):
+            return int(self._stream.readinto(buffer))
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+@contextlib.contextmanager
+def _translated(where: str, what: str) -> Iterator[None]:
+    """Name the object in the store's own errors, as what the caller should do about them."""
+    try:
+        yield
+    except (BadInput, Unavailable):
+        raise
+    except FileNotFoundError as error:
+        raise BadInput("does not exist", key=where) from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise BadInput(
+            "is a directory where a file was expected"
+            if isinstance(error, IsADirectoryError)
+            else "lies below a file",
+            key=where,
+        ) from error
+    except PermissionError as error:
+        raise Unavailable(
+            what, key=where, actual="permission denied", hint="Check the store's access rights."
+        ) from error
+    except OSError as error:
+        hint = "Free some space." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Try again later."
+        if error.errno == errno.EROFS:
+            hint = "Make the store writable."
+        raise Unavailable(what, key=where, actual=_first_line(error), hint=hint) from error
+    except (ImportError, ValueError) as error:
+        raise BadInput(
+            "is no URL of a store that can be used here", key=where, actual=_first_line(error)
+        ) from error
+    except Exception as error:
+        # botocore's and aiohttp's errors share no base with each other; each means that the service said no.
+        if type(error).__module__.split(".")[0] in {"botocore", "aiobotocore", "aiohttp", "s3fs", "fsspec"}:
+            raise Unavailable(
+                what, key=where, actual=_first_line(error), hint="Check the endpoint and its keys."
+            ) from error
+        raise
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        return os.strerror(error.errno).lower() if isinstance(error.errno, int) else error.strerror
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def open_store(url: str) -> Store:
+    """Open the store at ``url``.
+
+    Raises:
+        BadInput: the URL cannot be meant.
+    """
+    return Store(url)
+
+
+def split_object_url(url: str) -> tuple[Store, str]:
+    """Open the store that holds a single object, and return it with the object's key."""
+    folder, _, name = url.rpartition("/")
+    return Store(folder or ("/" if url.startswith("/") else ".")), name
