@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from tsubame.periods import days_between
+
 SENSORS = "sensors.csv"
 REGISTRIES = ("afrinic", "apnic", "arin", "lacnic", "ripencc")
 
@@ -20,10 +22,11 @@ CAPTURE_NAME = re.compile(
     r"[^/]+\.(?:pcap|pcapng|cap|dmp)(?:\.(?:gz|zst|bz2|xz|lz4))?", re.ASCII | re.IGNORECASE
 )
 _FLOWS = re.compile(
-    r"flows/(?P<capture>.+)~(?P<fingerprint>[0-9a-f]{16})~(?P<first>\d{8}|none)~(?P<last>\d{8}|none)\.parquet",
+    r"flows/(?P<capture>.+)~(?P<fingerprint>[0-9a-f]{16})~(?P<first>\d{8}|none)~(?P<last>\d{8}|none)(?P<rejected>~rejected)?\.parquet",
     re.ASCII,
 )
 _DAY_OBJECT = re.compile(r"(?:counts|sources)/day=(?P<day>\d{4}-\d\d-\d\d)/[^/]+\.parquet", re.ASCII)
+_LEDGER = re.compile(r"ledger/(?P<day>\d{4}-\d\d-\d\d)~(?P<digest>[0-9a-f]{16})\.json", re.ASCII)
 _DELEGATION = re.compile(
     r"(?P<day>\d{8})/delegated-(?P<registry>"
     + "|".join(REGISTRIES)
@@ -78,19 +81,23 @@ class FlowsKey:
     Attributes:
         capture: key of the capture object.
         fingerprint: 16 hex digits naming the capture's ETag and size, the sensor and the code that read it.
-        first, last: first and last report day with a record; None when there is none.
+        first, last: first and last report day that the object's account speaks of.
+        rejected: whether the file could not be read as a capture; such an object has no rows.
     """
 
     capture: str
     fingerprint: str
     first: date | None
     last: date | None
+    rejected: bool = False
 
     @property
     def key(self) -> str:
         """The object's key."""
         ends = (f"{day:%Y%m%d}" if day else "none" for day in (self.first, self.last))
-        return f"flows/{self.capture}~{self.fingerprint}~{'~'.join(ends)}.parquet"
+        return (
+            f"flows/{self.capture}~{self.fingerprint}~{'~'.join(ends)}{'~rejected' * self.rejected}.parquet"
+        )
 
     @classmethod
     def parse(cls, key: str) -> FlowsKey | None:
@@ -99,18 +106,41 @@ class FlowsKey:
         if match is None:
             return None
         first, last = (None if match[name] == "none" else _day(match[name]) for name in ("first", "last"))
-        return cls(match["capture"], match["fingerprint"], first, last)
+        return cls(match["capture"], match["fingerprint"], first, last, bool(match["rejected"]))
 
     def may_contain(self, day: date) -> bool:
         """Say whether the object can hold packets of the report day."""
         return self.first is not None and self.last is not None and self.first <= day <= self.last
 
 
-def flows_prefix(sensor_id: str = "", hint: date | None = None) -> str:
-    """Return the prefix below which a sensor's flows lie, narrowed to a path date when given."""
-    if not sensor_id:
-        return "flows/"
-    return f"flows/{sensor_id}/" + (f"{hint:%Y/%m/%d}/" if hint else "")
+def month_prefixes(first: date, last: date) -> list[str]:
+    """Return ``YYYY/MM/`` for every month that the days from ``first`` to ``last`` touch."""
+    months = {(day.year, day.month) for day in days_between(first, last)}
+    return [f"{year:04d}/{month:02d}/" for year, month in sorted(months)]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LedgerKey:
+    """The record of how a day's counts were made, written after them.
+
+    Attributes:
+        digest: 16 hex digits naming all that the counts were made from.
+    """
+
+    day: date
+    digest: str
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+        return f"ledger/{self.day.isoformat()}~{self.digest}.json"
+
+    @classmethod
+    def parse(cls, key: str) -> LedgerKey | None:
+        """Return the meaning of ``key``, or None when it is no ledger key."""
+        match = _LEDGER.fullmatch(key)
+        day = _day(match["day"]) if match else None
+        return cls(day, match["digest"]) if match and day else None
 
 
 def counts_key(day: date) -> str:

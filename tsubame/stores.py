@@ -13,6 +13,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -101,6 +102,25 @@ class Store:
             if key.startswith(prefix) and _TEMPORARY not in key:
                 yield self._describe(key, found[path])
 
+    def folders(self, prefix: str = "") -> list[str]:
+        """Return the names of the folders directly below a folder, sorted; one cheap listing.
+
+        Raises:
+            Unavailable: the store does not answer or refuses.
+        """
+        path = self._path(prefix.rstrip("/"))
+        with _translated(self.locate(prefix), "cannot be listed"):
+            try:
+                found = self._fs.ls(path, detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        names = {
+            str(entry["name"]).rstrip("/").rpartition("/")[2]
+            for entry in found
+            if entry["type"] == "directory"
+        }
+        return sorted(names)
+
     @property
     def _can_prefix(self) -> bool:
         protocol = self._fs.protocol
@@ -111,6 +131,8 @@ class Store:
         tag = info.get("ETag") or info.get("etag")
         if tag is None:
             moment = info.get("mtime") or info.get("created") or ""
+            if isinstance(moment, datetime):
+                moment = moment.timestamp()
             tag = f"{moment:.6f}-{size}" if isinstance(moment, float) else f"{moment}-{size}"
         return ObjectInfo(key, size, str(tag).strip('"'))
 

@@ -1,0 +1,45 @@
+# `make help` lists what there is. Everything runs in `.venv`, which `make setup` makes from the hash lock.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench airflow lock clean clean-data
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done)
+RUN := .venv/bin/python
+export TZ := UTC
+export PYTHONDONTWRITEBYTECODE :=
+export GX_ANALYTICS_ENABLED := false
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv from the lock (Python 3.11-3.13 with pip or uv; nothing else needed)
+	@test -n "$(PYTHON)" || { echo "setup: needs Python 3.11, 3.12 or 3.13, found none. Install one, or name it: make setup PYTHON=..." >&2; exit 4; }
+	@$(PYTHON) infra/scripts/setup_environment.py
+
+demo: setup ## simulate two quarters, run them through Airflow, publish (DETACH=1: stop when published)
+	@$(RUN) -m infra.demo
+
+test: setup ## every test
+	@$(RUN) -m pytest $(PYTEST)
+
+check: setup ## lint, types, import contracts, infra lint
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+bench: setup ## the benchmarks, each as a ratio against something known
+	@for b in benchmarks/*.py; do echo "== $$b"; $(RUN) "$$b" || exit 1; done
+
+airflow: setup ## Airflow's services alone, on loopback, until interrupted (PORT=8080)
+	@$(RUN) -m infra.airflow
+
+lock: setup ## resolve pyproject.toml anew into requirements.lock.txt
+	@uv=$$(command -v uv || echo .setup/uv/bin/uv); $$uv pip compile pyproject.toml --all-extras --group dev --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock.txt
+
+clean: ## remove the environment and caches, keep the data in var/
+	@rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+clean-data: ## remove the demo's data in var/: captures, lake, site, Airflow
+	@rm -rf var

@@ -1,0 +1,100 @@
+"""One contract for every kind of store."""
+
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tsubame.errors import BadInput, Unavailable
+from tsubame.stores import Store, split_object_url
+
+
+@pytest.fixture(params=["local", "file-url", "memory"])
+def store(request, tmp_path):
+    if request.param == "local":
+        return Store(str(tmp_path / "bucket"))
+    if request.param == "file-url":
+        return Store(f"file://{tmp_path}/bucket")
+    return Store(f"memory://{uuid.uuid4().hex}/bucket")
+
+
+def test_what_is_put_is_listed_and_read(store):
+    store.put("a/b/one.bin", b"1" * 10)
+    store.put("a/two.bin", b"22")
+    store.put("c.bin", b"")
+    assert [(o.key, o.size) for o in store.list()] == [("a/b/one.bin", 10), ("a/two.bin", 2), ("c.bin", 0)]
+    assert [o.key for o in store.list("a/")] == ["a/b/one.bin", "a/two.bin"]
+    assert [o.key for o in store.list("a/b/on")] == ["a/b/one.bin"]
+    assert store.read("a/two.bin") == b"22"
+    with store.open("a/b/one.bin") as stream:
+        assert stream.read(4) + stream.read() == b"1" * 10
+    assert store.folders() == ["a"]
+    assert store.folders("a/") == ["b"]
+
+
+def test_an_empty_store_lists_nothing(store):
+    assert list(store.list()) == []
+    assert store.folders() == []
+    assert store.info("x") is None
+
+
+def test_the_etag_changes_with_the_content(store):
+    store.put("x", b"old")
+    before = store.info("x")
+    assert before == next(iter(store.list()))
+    store.put("x", b"newer")
+    assert store.info("x").etag != before.etag
+
+
+def test_what_is_deleted_is_gone_and_deleting_again_is_no_error(store):
+    store.put("x", b"1")
+    store.delete("x")
+    store.delete("x")
+    assert not store.exists("x")
+
+
+def test_what_is_not_there_is_named(store):
+    with pytest.raises(BadInput, match=r"missing\.bin: does not exist"):
+        store.read("missing.bin")
+    with pytest.raises(BadInput, match=r"missing\.bin: does not exist"):
+        store.open("missing.bin").read()
+
+
+def test_a_store_travels_to_workers(store):
+    import pickle
+
+    store.put("x", b"1")
+    assert pickle.loads(pickle.dumps(store)).read("x") == b"1"
+
+
+def test_a_put_that_fails_leaves_the_old_object_and_no_part(tmp_path, monkeypatch):
+    store = Store(str(tmp_path))
+    store.put("a/x", b"old")
+
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(Unavailable, match=r"a/x: cannot be written: found no space left on device\. Free some space"):
+        store.put("a/x", b"new")
+    assert store.read("a/x") == b"old"
+    assert os.listdir(tmp_path / "a") == ["x"]
+
+
+def test_a_full_disk_is_one_line():
+    store = Store("/dev/full/x")
+    with pytest.raises((BadInput, Unavailable)) as caught:
+        store.put("a", b"1")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_kind_of_store_is_named():
+    with pytest.raises(BadInput, match="nosuch://b"):
+        Store("nosuch://b")
+
+
+def test_an_object_url_is_split_into_store_and_key(tmp_path):
+    (tmp_path / "s.csv").write_bytes(b"x")
+    store, key = split_object_url(str(tmp_path / "s.csv"))
+    assert store.read(key) == b"x"
