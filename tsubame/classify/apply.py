@@ -1,0 +1,149 @@
+"""Applying the rules to a block: one compiled pass, then the confirmation of sources."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsubame.capture.blocks import Block, Columns
+from tsubame.capture.compiled import inner, kernel
+from tsubame.classify.rules import KIND_RULES, KINDS, TOOL_RULES, TOOLS, Packet, Rule
+
+#: Added to the code of the next matching rule while the source of the packet is not confirmed.
+UNCONFIRMED = 0x80
+_AWAITING = [code for code, rule in enumerate(TOOL_RULES, 1) if rule.matches > 1]
+if len(_AWAITING) != 1 or len(TOOLS) > UNCONFIRMED:
+    raise RuntimeError("the tool codes have room for one rule that awaits confirmation, and for 127 in all")
+CONFIRMED_TOOL = _AWAITING[0]
+_MATCHES = TOOL_RULES[CONFIRMED_TOOL - 1].matches
+
+
+def _nanoseconds(day: Any, default: int) -> int:
+    if day is None:
+        return default
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def _link(rule: Rule, code: int, rest: Any) -> Any:
+    """Return a compiled function that tries a rule and then the rest."""
+    test = rule.test
+    begins, ends = _nanoseconds(rule.valid_from, -(2**63)), _nanoseconds(rule.valid_until, 2**63 - 1)
+    if rule.matches > 1:
+
+        def decide(packet: Packet, timestamp: int) -> Any:
+            if begins <= timestamp < ends and test(packet):
+                return rest(packet, timestamp) | 0x80
+            return rest(packet, timestamp)
+
+    else:
+
+        def decide(packet: Packet, timestamp: int) -> Any:
+            if begins <= timestamp < ends and test(packet):
+                return code
+            return rest(packet, timestamp)
+
+    return inner(decide)
+
+
+@inner
+def _nothing(packet: Packet, timestamp: int) -> int:  # noqa: ARG001
+    return 0
+
+
+def _chain(rules: tuple[Rule, ...], codes: list[int]) -> Any:
+    decide = _nothing
+    for rule, code in zip(reversed(rules), reversed(codes), strict=True):
+        decide = _link(rule, code, decide)
+    return decide
+
+
+_kind_of = _chain(KIND_RULES, [KINDS.index(rule.tag) for rule in KIND_RULES])
+_tool_of = _chain(TOOL_RULES, [TOOLS.index(rule.tag) for rule in TOOL_RULES])
+
+
+@kernel
+def _classify(columns: Columns, rows: int) -> int:
+    """Write kind and tool codes of the first ``rows`` packets; return how many await confirmation."""
+    awaiting = 0
+    for row in range(rows):
+        packet = Packet(
+            int(columns.src_address[row]),
+            int(columns.dst_address[row]),
+            int(columns.protocol[row]),
+            int(columns.src_port[row]),
+            int(columns.dst_port[row]),
+            int(columns.icmp_type[row]),
+            int(columns.tcp_flags[row]),
+            int(columns.tcp_seq[row]),
+            int(columns.tcp_window[row]),
+            int(columns.tcp_options[row]),
+            int(columns.ip_id[row]),
+            int(columns.ttl[row]),
+            int(columns.ip_length[row]),
+            int(columns.fragment_offset[row]),
+        )
+        timestamp = columns.timestamp[row]
+        tool = _tool_of(packet, timestamp)
+        columns.kind[row] = _kind_of(packet, timestamp)
+        columns.tool[row] = tool
+        awaiting += tool >> 7
+    return awaiting
+
+
+def matches_needed() -> int:
+    """Return how many matches of one source confirm the rule that awaits confirmation."""
+    return _MATCHES
+
+
+class Confirmation:
+    """Which sources have matched often enough, over the blocks of one capture.
+
+    Feed it every block of the capture; afterwards ``sources`` holds those to be tagged.
+    """
+
+    def __init__(self) -> None:
+        self._matches: dict[int, int] = {}
+
+    def observe(self, block: Block) -> None:
+        """Count the matches of a classified block."""
+        tools = block.columns.tool[: block.rows]
+        addresses, counts = np.unique(block.columns.src_address[: block.rows][tools >= UNCONFIRMED], return_counts=True)
+        for address, count in zip(addresses.tolist(), counts.tolist(), strict=True):
+            self._matches[address] = self._matches.get(address, 0) + count
+
+    @property
+    def sources(self) -> NDArray[np.uint32]:
+        """Confirmed source addresses, ascending."""
+        return np.array(sorted(address for address, count in self._matches.items() if count >= _MATCHES), np.uint32)
+
+
+def classify_block(block: Block, confirmation: Confirmation | None = None) -> None:
+    """Write the ``kind`` and ``tool`` codes of a block.
+
+    A packet whose rule awaits confirmation gets the code of the next matching rule plus ``UNCONFIRMED``;
+    ``settle_tools`` turns it into what it is once the whole capture is known.
+    """
+    if _classify(block.columns, block.rows) and confirmation is not None:
+        confirmation.observe(block)
+
+
+def settle_tools(
+    tools: NDArray[np.uint8], addresses: NDArray[np.uint32], confirmed: NDArray[np.uint32]
+) -> NDArray[np.uint8]:
+    """Return tool codes in which nothing awaits confirmation.
+
+    Args:
+        tools: (n,) codes, some of them with ``UNCONFIRMED``.
+        addresses: (n,) source addresses, IPv4 in host order.
+        confirmed: ascending, from ``Confirmation.sources``.
+    """
+    awaiting = np.flatnonzero(tools >= UNCONFIRMED)
+    if not len(awaiting):
+        return tools
+    settled = tools.copy()
+    known = np.isin(addresses[awaiting], confirmed)
+    settled[awaiting] = np.where(known, CONFIRMED_TOOL, tools[awaiting] & (UNCONFIRMED - 1))
+    return settled
