@@ -1,1 +1,1 @@
-"""."""
+"""Packet columns -> flows (one object per capture) -> counts and sources (one object per report day)."""
