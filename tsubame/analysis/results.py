@@ -146,7 +146,9 @@ class QuarterAnalysis:
         port_series, region_series: for each of the first ranks, keyed by (protocol, port) and by region.
         region_series_pinned: the same regions as delegated on the quarter's first day.
         growth_ports, growth_regions: last 10 days / first 10 days, for the series above.
+        reassignments: those that matter (see ``tsubame.analysis.reassignment``), largest effect first.
         previous: the quarter that previous ranks are of; None when it has no data.
+        minor_reassignments: all other moves of the quarter, grouped and quantified alike; for the open data.
     """
 
     quarter: Quarter
@@ -161,3 +163,4 @@ class QuarterAnalysis:
     growth_regions: dict[str, Ratio]
     reassignments: tuple[Reassignment, ...]
     previous: Quarter | None
+    minor_reassignments: tuple[Reassignment, ...] = ()

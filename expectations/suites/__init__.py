@@ -1,0 +1,1 @@
+"""One module per table that is validated; each has ``build()``, the table's expectations in order."""

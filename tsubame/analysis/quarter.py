@@ -1,0 +1,134 @@
+"""Everything that a quarter's report states, from the merged cubes of two quarters and the moved blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tsubame.analysis.cubes import Cube
+from tsubame.analysis.ranking import rank_ports, rank_regions
+from tsubame.analysis.ratios import growth
+from tsubame.analysis.reassignment import MovedBlock, find_reassignments
+from tsubame.analysis.results import QuarterAnalysis, RankedPort, RankedRegion
+from tsubame.analysis.series import (
+    Exposure,
+    RegionGrid,
+    SensorFacts,
+    build_exposure,
+    build_region_grid,
+    port_series,
+    summarise_sensors,
+)
+from tsubame.errors import NotReady
+from tsubame.periods import Quarter
+
+SERIES_RANKS = 10
+"""Ports and regions that are given a daily series; a table shows at most as many."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuarterInputs:
+    """What a quarter's analysis is made of.
+
+    Attributes:
+        sensors: every sensor of the registry, without addresses.
+        current: the quarter's days, merged.
+        previous: the days of the quarter before; None when there are none.
+        moves: blocks whose region on some day of the quarter is another than on its first day; each must
+            have been among the ``blocks`` that the current cube was made with.
+        seed: of the resampling, joined with the quarter; equal inputs give equal results.
+    """
+
+    quarter: Quarter
+    sensors: tuple[SensorFacts, ...]
+    current: Cube
+    previous: Cube | None
+    moves: Sequence[MovedBlock] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranks:
+    ports: tuple[RankedPort, ...]
+    regions: tuple[RankedRegion, ...]
+
+
+def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
+    """Rank, compare and explain.
+
+    Raises:
+        NotReady: no packet of any domestic sensor was kept in the quarter.
+        ValueError: a cube is of another quarter than it should be.
+    """
+    quarter, cube = inputs.quarter, inputs.current
+    if cube.quarter != quarter or (inputs.previous and inputs.previous.quarter != quarter.previous):
+        raise ValueError(f"cubes of {cube.quarter} given for {quarter}")
+    exposure = build_exposure(cube)
+    if not exposure.sensor_days:
+        raise NotReady(
+            "no packet of any domestic sensor",
+            key=str(quarter),
+            hint="Count the quarter's days first, or check the countries in sensors.csv.",
+        )
+    seed = int(f"{inputs.seed}{quarter.year}{quarter.number}")
+    grid = build_region_grid(cube, exposure)
+    ranks = _rank(cube, exposure, grid, seed)
+    before = _rank_previous(inputs.previous)
+    important, minor = find_reassignments(cube, grid, inputs.moves, seed)
+    top_ports = [(row.protocol, row.port) for row in ranks.ports[:SERIES_RANKS]]
+    top_regions = [row.region for row in ranks.regions[:SERIES_RANKS]]
+    for each in important:
+        top_regions += [name for name in (each.from_region, each.to_region) if name not in top_regions]
+    ports = port_series(cube, exposure, top_ports)
+    regions = {name: grid.series(name) for name in top_regions}
+    return QuarterAnalysis(
+        quarter=quarter,
+        days=quarter.days,
+        sensors=summarise_sensors(cube, quarter, inputs.sensors),
+        ports=_with_previous_ports(ranks.ports, before.ports),
+        regions=_with_previous_regions(ranks.regions, before.regions),
+        port_series=ports,
+        region_series=regions,
+        region_series_pinned={name: grid.series(name, pinned=True) for name in top_regions},
+        growth_ports={key: growth(series) for key, series in ports.items()},
+        growth_regions={key: growth(series) for key, series in regions.items()},
+        reassignments=important,
+        previous=quarter.previous if before.ports else None,
+        minor_reassignments=minor,
+    )
+
+
+def _rank_previous(cube: Cube | None) -> _Ranks:
+    """Rank the quarter before in full; only its ranks are needed, not how sure they are."""
+    if cube is None:
+        return _Ranks((), ())
+    exposure = build_exposure(cube)
+    if not exposure.sensor_days:
+        return _Ranks((), ())
+    days = exposure.sensor_days
+    return _Ranks(
+        rank_ports(cube, days, None),
+        rank_regions(cube, build_region_grid(cube, exposure), days, None),
+    )
+
+
+def _rank(cube: Cube, exposure: Exposure, grid: RegionGrid, seed: int) -> _Ranks:
+    ports_rng, regions_rng = (np.random.default_rng((seed, stream)) for stream in (1, 2))
+    return _Ranks(
+        rank_ports(cube, exposure.sensor_days, ports_rng),
+        rank_regions(cube, grid, exposure.sensor_days, regions_rng),
+    )
+
+
+def _with_previous_ports(rows: tuple[RankedPort, ...], before: tuple[RankedPort, ...]) -> tuple[RankedPort, ...]:
+    ranks = {(row.protocol, row.port): row.rank for row in before}
+    return tuple(replace(row, previous_rank=ranks.get((row.protocol, row.port))) for row in rows)
+
+
+def _with_previous_regions(
+    rows: tuple[RankedRegion, ...], before: tuple[RankedRegion, ...]
+) -> tuple[RankedRegion, ...]:
+    ranks = {row.region: row.rank for row in before}
+    return tuple(replace(row, previous_rank=ranks.get(row.region)) for row in rows)
