@@ -1,0 +1,156 @@
+"""What an edition says otherwise than the one before it: tables, claims, inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_TABLES = {"ports": "label", "regions": "region"}
+_LISTED = 200
+"""Inputs named one by one; of more, the number is given."""
+
+
+def describe_changes(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    lineage_before: Mapping[str, Any],
+    lineage_after: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return ``changes.json``: what differs between two editions' documents and lineages.
+
+    Returns:
+        ``previous`` and ``edition`` numbers; ``tables`` with each changed cell's old and new value; ``claims``
+        added, removed and reworded; ``inputs`` added, removed and changed; ``code`` old and new version when
+        it changed; ``summary`` in Japanese and English, one line each.
+    """
+    tables = {name: _rows(before, after, name, key) for name, key in _TABLES.items()}
+    claims = _claims(before["claims"], after["claims"])
+    inputs = _inputs(lineage_before, lineage_after)
+    versions = [document["lineage"]["code_version"] for document in (before, after)]
+    changes = {
+        "previous": before["edition"],
+        "edition": after["edition"],
+        "tables": tables,
+        "claims": claims,
+        "inputs": inputs,
+        "code": None if versions[0] == versions[1] else {"before": versions[0], "after": versions[1]},
+    }
+    return {**changes, "summary": {"ja": _summary_ja(changes), "en": _summary_en(changes)}}
+
+
+def _rows(before: Mapping[str, Any], after: Mapping[str, Any], name: str, key: str) -> list[dict[str, Any]]:
+    old = {row[key]: row for row in before["tables"][name]}
+    new = {row[key]: row for row in after["tables"][name]}
+    found = []
+    for row in (*new, *(row for row in old if row not in new)):
+        cells = {
+            column: {"before": old.get(row, {}).get(column), "after": new.get(row, {}).get(column)}
+            for column in sorted({*old.get(row, {}), *new.get(row, {})} - {key})
+            if old.get(row, {}).get(column) != new.get(row, {}).get(column)
+        }
+        if cells:
+            found.append({key: row, "cells": cells})
+    return found
+
+
+def _claims(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    old, new = {claim["id"]: claim for claim in before}, {claim["id"]: claim for claim in after}
+    return {
+        "added": [
+            {"id": name, "text_ja": new[name]["text_ja"], "text_en": new[name]["text_en"]}
+            for name in new
+            if name not in old
+        ],
+        "removed": [
+            {"id": name, "text_ja": old[name]["text_ja"], "text_en": old[name]["text_en"]}
+            for name in old
+            if name not in new
+        ],
+        "changed": [
+            {
+                "id": name,
+                **{
+                    language: {"before": old[name][language], "after": new[name][language]}
+                    for language in ("text_ja", "text_en")
+                },
+            }
+            for name in new
+            if name in old and new[name] != old[name]
+        ],
+    }
+
+
+def _inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name in sorted({*before, *after} - {"code_version"}):
+        old, new = _named(before.get(name)), _named(after.get(name))
+        added, removed = sorted(set(new) - set(old)), sorted(set(old) - set(new))
+        changed = sorted(key for key in set(old) & set(new) if old[key] != new[key])
+        if added or removed or changed:
+            found[name] = {
+                kind: {"number": len(keys), "keys": keys[:_LISTED]}
+                for kind, keys in (("added", added), ("removed", removed), ("changed", changed))
+            }
+    return found
+
+
+def _named(value: object) -> dict[str, object]:
+    """Return lineage entries by name, whether they are a mapping, a list of records with a key, or plain."""
+    if isinstance(value, Mapping):
+        return {str(name): entry for name, entry in value.items()}
+    if isinstance(value, list):
+        named: dict[str, object] = {}
+        for entry in value:
+            name = entry.get("key", entry) if isinstance(entry, Mapping) else entry
+            named[str(name)] = entry
+        return named
+    return {} if value is None else {"": value}
+
+
+def _summary_en(changes: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, key in _TABLES.items():
+        for row in changes["tables"][name]:
+            for column, label in (("rank", "rank"), ("packets", "packets")):
+                if column in row["cells"]:
+                    cell = row["cells"][column]
+                    lines.append(f"{row[key]}: {label} {_shown(cell['before'])} → {_shown(cell['after'])}")
+    claims = changes["claims"]
+    for kind in ("added", "removed"):
+        lines += [f"Statement {kind}: {claim['text_en']}" for claim in claims[kind]]
+    lines += [f"Statement reworded: {claim['text_en']['after']}" for claim in claims["changed"]]
+    for name, kinds in changes["inputs"].items():
+        numbers = [
+            f"{kinds[kind]['number']:,} {kind}" for kind in ("added", "removed", "changed") if kinds[kind]["number"]
+        ]
+        lines.append(f"Inputs ({name}): {', '.join(numbers)}")
+    if changes["code"]:
+        lines.append(f"Code version: {changes['code']['before']} → {changes['code']['after']}")
+    return lines
+
+
+def _summary_ja(changes: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, key in _TABLES.items():
+        for row in changes["tables"][name]:
+            for column, label in (("rank", "順位"), ("packets", "パケット数")):
+                if column in row["cells"]:
+                    cell = row["cells"][column]
+                    lines.append(f"{row[key]}：{label} {_shown(cell['before'])} → {_shown(cell['after'])}")
+    claims = changes["claims"]
+    for kind, word in (("added", "追加"), ("removed", "削除")):
+        lines += [f"記述の{word}：{claim['text_ja']}" for claim in claims[kind]]
+    lines += [f"記述の変更：{claim['text_ja']['after']}" for claim in claims["changed"]]
+    words = {"added": "追加", "removed": "削除", "changed": "変更"}
+    for name, kinds in changes["inputs"].items():
+        numbers = [f"{word}{kinds[kind]['number']:,}件" for kind, word in words.items() if kinds[kind]["number"]]
+        lines.append(f"入力（{name}）：{'、'.join(numbers)}")
+    if changes["code"]:
+        lines.append(f"プログラムの版：{changes['code']['before']} → {changes['code']['after']}")
+    return lines
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)

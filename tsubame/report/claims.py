@@ -1,0 +1,355 @@
+"""What the report states: typed claims, each with its numbers, windows and formula, derived from the analysis.
+
+A claim is made only where the analysis supports it; the sentence comes from ``narrative``. Pages print the
+sentences of claims and no other statement about the quarter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+from tsubame.analysis import results
+from tsubame.analysis.results import (
+    DailySeries,
+    Interval,
+    QuarterAnalysis,
+    RankedPort,
+    RankedRegion,
+    Ratio,
+    Reassignment,
+)
+from tsubame.periods import Window
+from tsubame.report import narrative
+from tsubame.report.names import port_label, port_slug, region_name
+from tsubame.report.narrative import Bilingual
+
+PRINTED_RANKS = 5
+PORT_CUTOFF = 10
+REGION_CUTOFF = 5
+PORTS_FIGURE = "figure-1"
+REGIONS_FIGURE = "figure-2"
+
+# Below ±5 % a change is not worth a sentence even where it is certain; from ±20 % on, it is whatever its shape.
+_SLIGHT = 1.05
+_NOTABLE = 1.2
+_BLOCK_DAYS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a claim is about; what does not apply is None.
+
+    Attributes:
+        direction: ``destination`` for ports, ``source`` for regions.
+    """
+
+    direction: str
+    protocol: int | None = None
+    port: int | None = None
+    region: str | None = None
+    tool: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the subject as ``report.json`` writes it."""
+        return {
+            "direction": self.direction,
+            "protocol": self.protocol,
+            "port": self.port,
+            "region": self.region,
+            "tool": self.tool,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement of the report.
+
+    Attributes:
+        kind: ``rank``, ``gradual``, ``change`` (last against first days, of no gradual shape) or
+            ``reassignment``.
+        ratio: unrounded; the text rounds it.
+        windows: the windows compared, earlier first.
+        figure: id of the figure that shows it, if one does.
+    """
+
+    id: str
+    kind: str
+    subject: Subject
+    text_ja: str
+    text_en: str
+    onset: date | None = None
+    peak: date | None = None
+    end: date | None = None
+    ratio: float | None = None
+    ratio_interval: Interval | None = None
+    windows: tuple[Window, ...] = ()
+    formula: str = ""
+    figure: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the claim as ``report.json`` writes it."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "subject": self.subject.as_dict(),
+            "onset": None if self.onset is None else self.onset.isoformat(),
+            "peak": None if self.peak is None else self.peak.isoformat(),
+            "end": None if self.end is None else self.end.isoformat(),
+            "ratio": self.ratio,
+            "ratio_interval": None if self.ratio_interval is None else list(self.ratio_interval),
+            "windows": [window.as_text() for window in self.windows],
+            "formula": self.formula,
+            "text_ja": self.text_ja,
+            "text_en": self.text_en,
+            "figure": self.figure,
+        }
+
+
+def derive_claims(analysis: QuarterAnalysis) -> tuple[Claim, ...]:
+    """Return everything the report says about the quarter, in the order in which it says it."""
+    return (*_port_claims(analysis), *_region_claims(analysis), *_reassignment_claims(analysis))
+
+
+def reported_reassignments(analysis: QuarterAnalysis) -> tuple[Reassignment, ...]:
+    """Return the reassignments worth a sentence: those with an effect, or that touch a printed region.
+
+    Registries move blocks nearly every day: a move that explains nothing is told only of a region in the table.
+    """
+    printed = {row.region for row in analysis.regions[:PRINTED_RANKS]}
+    told = (results.EXPLAINED, results.PARTLY)
+    open_ended = (results.NOT_EXPLAINED, results.CANNOT_TELL)
+    return tuple(
+        item
+        for item in analysis.reassignments
+        if item.verdict in told or (item.verdict in open_ended and printed & {item.from_region, item.to_region})
+    )
+
+
+def reassignment_figure(item: Reassignment) -> str:
+    """Return the id of the figure that shows a reassignment as delegated and as pinned."""
+    return f"reassignment-{item.from_region.lower()}-{item.to_region.lower()}-{item.date:%Y%m%d}"
+
+
+def port_subject(row: RankedPort) -> Bilingual:
+    """Return ``23/TCP（telnet）宛`` and ``to 23/TCP (telnet)``."""
+    return name_subject(row.protocol, row.port, None)
+
+
+def name_subject(protocol: int | None, port: int | None, region: str | None) -> Bilingual:
+    """Return what packets are said to go to or come from: a port, or a region."""
+    if region is not None:
+        return region_subject(region)
+    assert protocol is not None
+    return f"{port_label(protocol, port, 'ja')}宛", f"to {port_label(protocol, port, 'en')}"
+
+
+def region_subject(region: str) -> Bilingual:
+    """Return ``米国から`` and ``from United States``."""
+    return f"{region_name(region, 'ja')}から", f"from {english_in_sentence(region)}"
+
+
+def english_in_sentence(region: str) -> str:
+    """Return a region's English name as it stands inside a sentence: with its article where it has one."""
+    name = region_name(region, "en")
+    articled = region in {"US", "GB", "NL", "AE", "PH", "EU", "CZ", "DO", "CF", "BS", "MV", "SC", "GM", "KM", "KY"}
+    return f"the {name}" if articled else name
+
+
+def _port_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
+    rows = analysis.ports[:PRINTED_RANKS]
+    for row in rows:
+        key = (row.protocol, row.port)
+        slug = port_slug(*key)
+        target = Subject("destination", row.protocol, row.port)
+        rank = _rank_claims(analysis, row, f"port-{slug}", target, port_subject(row), PORT_CUTOFF, PORTS_FIGURE)
+        if row.rank == 1:
+            yield from rank
+        yield from _growth_claims(
+            analysis.growth_ports.get(key),
+            analysis.port_series.get(key),
+            f"port-{slug}",
+            target,
+            port_subject(row),
+            PORTS_FIGURE,
+        )
+        yield from rank
+    yield from _order_claims(analysis, rows, PORTS_FIGURE)
+
+
+def _region_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
+    rows = analysis.regions[:PRINTED_RANKS]
+    # What a reassignment did is told as such, not as growth.
+    moved = {
+        region
+        for item in reported_reassignments(analysis)
+        if item.verdict in (results.EXPLAINED, results.PARTLY)
+        for region in (item.from_region, item.to_region)
+    }
+    for row in rows:
+        target, said = Subject("source", region=row.region), region_subject(row.region)
+        slug = f"region-{row.region.lower()}"
+        rank = _rank_claims(analysis, row, slug, target, said, REGION_CUTOFF, REGIONS_FIGURE)
+        if row.rank == 1:
+            yield from rank
+        if row.region not in moved:
+            yield from _growth_claims(
+                analysis.growth_regions.get(row.region),
+                analysis.region_series.get(row.region),
+                slug,
+                target,
+                said,
+                REGIONS_FIGURE,
+            )
+        yield from rank
+    yield from _order_claims(analysis, rows, REGIONS_FIGURE)
+
+
+def _rank_claims(
+    analysis: QuarterAnalysis,
+    row: RankedPort | RankedRegion,
+    slug: str,
+    subject: Subject,
+    said: Bilingual,
+    cutoff: int,
+    figure: str,
+) -> Iterator[Claim]:
+    has_previous = analysis.previous is not None
+    if row.rank == 1:
+        text = narrative.say_first(said, row.previous_rank, cutoff, has_previous)
+    elif has_previous and row.rank != row.previous_rank:
+        text = narrative.say_rank_change(said, row.rank, row.previous_rank, cutoff)
+    else:
+        return
+    window = (Window(analysis.days[0], analysis.days[-1]),) if analysis.days else ()
+    formula = "rank by packets of the domestic sensors, all kinds and tools"
+    yield Claim(f"rank-{slug}", "rank", subject, *text, windows=window, formula=formula, figure=figure)
+
+
+def _order_claims(analysis: QuarterAnalysis, rows: Sequence[RankedPort | RankedRegion], figure: str) -> Iterator[Claim]:
+    """Say of neighbours in the table that their order is not certain, and of a whole table that it is the old one."""
+    window = (Window(analysis.days[0], analysis.days[-1]),) if analysis.days else ()
+    kind = "ports" if figure == PORTS_FIGURE else "regions"
+    unchanged = len(rows) > 1 and all(row.rank == row.previous_rank for row in rows)
+    if unchanged and analysis.previous is not None:
+        yield Claim(
+            f"rank-{kind}-unchanged",
+            "rank",
+            Subject("destination" if kind == "ports" else "source"),
+            *narrative.say_unchanged(len(rows)),
+            windows=window,
+            formula="rank by packets of the domestic sensors, all kinds and tools",
+            figure=figure,
+        )
+    for upper, lower in pairwise(rows):
+        if upper.close_to_next:
+            text = narrative.say_close(_name_of(upper), _name_of(lower))
+            yield Claim(
+                f"close-{_slug_of(upper)}-{_slug_of(lower)}",
+                "close",
+                _subject_of(upper),
+                *text,
+                windows=window,
+                formula="95 % rank intervals overlap, resampling sensors and 7-day blocks",
+                figure=figure,
+            )
+
+
+def _name_of(row: RankedPort | RankedRegion) -> Bilingual:
+    if isinstance(row, RankedPort):
+        return port_label(row.protocol, row.port, "ja"), port_label(row.protocol, row.port, "en")
+    return region_name(row.region, "ja"), english_in_sentence(row.region)
+
+
+def _slug_of(row: RankedPort | RankedRegion) -> str:
+    return port_slug(row.protocol, row.port) if isinstance(row, RankedPort) else row.region.lower()
+
+
+def _subject_of(row: RankedPort | RankedRegion) -> Subject:
+    if isinstance(row, RankedPort):
+        return Subject("destination", row.protocol, row.port)
+    return Subject("source", region=row.region)
+
+
+def _growth_claims(
+    growth: Ratio | None,
+    series: DailySeries | None,
+    slug: str,
+    subject: Subject,
+    said: Bilingual,
+    figure: str,
+) -> Iterator[Claim]:
+    if growth is None or series is None or growth.value is None or growth.interval is None:
+        return
+    low, high = growth.interval
+    size = max(growth.value, 1 / growth.value) if growth.value > 0 else float("inf")
+    if low <= 1 <= high or size < _SLIGHT:
+        return
+    gradual = is_gradual(series)
+    if not gradual and size < _NOTABLE:
+        return
+    kind = "gradual" if gradual else "change"
+    yield Claim(
+        f"{kind}-{slug}",
+        kind,
+        subject,
+        *narrative.say_growth(said, growth.value, len(growth.numerator), gradual=gradual),
+        onset=series.days[0] if gradual else None,
+        end=series.days[-1] if gradual else None,
+        ratio=growth.value,
+        ratio_interval=growth.interval,
+        windows=(growth.denominator, growth.numerator),
+        formula=growth.formula,
+        figure=figure,
+    )
+
+
+def is_gradual(series: DailySeries) -> bool:
+    """Say whether a series went evenly from its first level to its last.
+
+    Judged on ten-day means: none of them differs from the ten days next to it by more than half of the whole
+    change, and none lies outside the two ends by more than a third of it. A step, a burst or a bump in between
+    therefore is not gradual.
+    """
+    means = [_mean_of(series.per_sensor[start : start + _BLOCK_DAYS]) for start in range(len(series.days))]
+    means = means[: len(series.days) - _BLOCK_DAYS + 1]
+    first, last = (means[0], means[-1]) if means else (None, None)
+    if len(means) <= 3 * _BLOCK_DAYS or first is None or last is None or first == last:
+        return False
+    change = last - first
+    steps = [
+        (after - before) / change
+        for before, after in zip(means, means[_BLOCK_DAYS:], strict=False)
+        if before is not None and after is not None
+    ]
+    places = [(mean - first) / change for mean in means if mean is not None]
+    return max(steps) <= 0.5 and min(places) >= -1 / 3 and max(places) <= 4 / 3
+
+
+def _mean_of(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the days with a value; None where they are fewer than half."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if 2 * len(known) >= _BLOCK_DAYS else None
+
+
+def _reassignment_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
+    for item in reported_reassignments(analysis):
+        names = tuple(
+            (region_name(region, "ja"), english_in_sentence(region)) for region in (item.from_region, item.to_region)
+        )
+        text = narrative.say_reassignment(item, (names[0], names[1]))
+        yield Claim(
+            reassignment_figure(item),
+            "reassignment",
+            Subject("source", region=item.to_region),
+            *text,
+            onset=item.date,
+            ratio=item.observed.value,
+            ratio_interval=item.observed.interval,
+            windows=(item.before, item.after),
+            formula=item.observed.formula,
+            figure=reassignment_figure(item) if item.to_region in analysis.region_series_pinned else None,
+        )

@@ -1,0 +1,268 @@
+"""Sentences in Japanese and English, made from numbers; the register is that of a CSIRT's quarterly report.
+
+Every function returns the same statement twice: (Japanese, English). Nothing is decided here: ``claims``
+decides what is said, and each sentence says no more than its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from tsubame.analysis import results
+from tsubame.analysis.results import Interval
+from tsubame.periods import Quarter
+from tsubame.report.names import Language
+
+Bilingual = tuple[str, str]
+
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+def quarter_title(quarter: Quarter, language: Language) -> str:
+    """Return ``2023年1〜3月`` or ``January–March 2023``."""
+    first, last = quarter.first_day.month, quarter.last_day.month
+    if language == "ja":
+        return f"{quarter.year}年{first}〜{last}月"
+    return f"{MONTHS[first - 1]}–{MONTHS[last - 1]} {quarter.year}"
+
+
+def day_text(day: date, language: Language, *, with_year: bool = False) -> str:
+    """Return ``1月21日`` or ``21 January``."""
+    if language == "ja":
+        return (f"{day.year}年" if with_year else "") + f"{day.month}月{day.day}日"
+    return f"{day.day} {MONTHS[day.month - 1]}" + (f" {day.year}" if with_year else "")
+
+
+def times_text(ratio: float) -> str:
+    """Return a ratio as the report rounds it: one decimal below 5, none above; ``8``, ``1.5``, ``0.04``."""
+    if ratio >= 5:
+        return f"{ratio:,.0f}"
+    if ratio >= 0.095 or ratio == 0:
+        return f"{ratio:.1f}".removesuffix(".0")
+    return f"{ratio:.1g}"
+
+
+def interval_text(interval: Interval | None, language: Language) -> str:
+    """Return ``（95%信頼区間 1.4〜1.6）``, or nothing where there is no interval."""
+    if interval is None:
+        return ""
+    low, high = (f"{end:.2f}" for end in interval)
+    return f"（95%信頼区間 {low}〜{high}）" if language == "ja" else f" (95% interval {low}–{high})"
+
+
+def previous_text(previous: int | None, cutoff: int, has_previous: bool, language: Language) -> str:
+    """Return a previous rank as the tables print it: its number, ``TOP10外``, or ``－`` without a quarter."""
+    if not has_previous:
+        return "－" if language == "ja" else "–"
+    if previous is not None and previous <= cutoff:
+        return str(previous)
+    return f"TOP{cutoff}外" if language == "ja" else f"outside top {cutoff}"
+
+
+def ordinal(number: int) -> str:
+    """Return ``1st``, ``2nd``, ``3rd``, ``4th`` … ``11th``."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def say_first(subject: Bilingual, previous: int | None, cutoff: int, has_previous: bool) -> Bilingual:
+    """Say which port or region led, and whether it did before. ``subject``: 23/TCP宛 / to 23/TCP."""
+    ja, en = f"最も多く観測されたのは、{subject[0]}のパケットでした。", f"Packets {subject[1]} were the most numerous"
+    if previous == 1:
+        return (
+            f"最も多く観測されたのは、前四半期に引き続き{subject[0]}のパケットでした。",
+            f"{en}, as in the previous quarter.",
+        )
+    if not has_previous:
+        return ja, f"{en}."
+    before_ja, before_en = _place(previous, cutoff)
+    return (
+        f"最も多く観測されたのは{subject[0]}のパケットで、前四半期の{before_ja}から順位を上げました。",
+        f"{en}, up from {before_en} in the previous quarter.",
+    )
+
+
+def say_rank_change(subject: Bilingual, rank: int, previous: int | None, cutoff: int) -> Bilingual:
+    """Say from which rank to which a port or region went; the two differ."""
+    before_ja, before_en = _place(previous, cutoff)
+    up = previous is None or rank < previous
+    return (
+        f"{subject[0]}のパケットは、前四半期の{before_ja}から{rank}番目に順位を{'上' if up else '下'}げました。",
+        f"Packets {subject[1]} {'rose' if up else 'fell'} from {before_en} to {ordinal(rank)} place.",
+    )
+
+
+def _place(previous: int | None, cutoff: int) -> Bilingual:
+    if previous is None:
+        return f"TOP{cutoff}外", f"outside the top {cutoff}"
+    if previous <= cutoff:
+        return f"{previous}番目", f"{ordinal(previous)} place"
+    return f"TOP{cutoff}外（{previous}番目）", f"outside the top {cutoff} ({ordinal(previous)})"
+
+
+def say_unchanged(count: int) -> Bilingual:
+    """Say that the first ``count`` ranks are those of the previous quarter."""
+    return (
+        f"トップ{count}の順位は前四半期から変わっていません。",
+        f"The order of the top {count} is that of the previous quarter.",
+    )
+
+
+def say_close(upper: Bilingual, lower: Bilingual) -> Bilingual:
+    """Say that two neighbouring ranks could as well be the other way round."""
+    return (
+        f"{upper[0]}と{lower[0]}の差は観測のばらつきの範囲内であり、順位が入れ替わる可能性があります。",
+        f"The difference between {upper[1]} and {lower[1]} is within the scatter of the observation, "
+        "so their order is not certain.",
+    )
+
+
+def say_growth(subject: Bilingual, ratio: float, days: int, *, gradual: bool) -> Bilingual:
+    """Say how the quarter's last days compare with its first; ``gradual`` when the series went there evenly."""
+    times, rising = times_text(ratio), ratio > 1
+    mean_en = f"the mean of the last {days} days was about {times} times that of the first {days}"
+    if gradual and 1 / 1.3 < ratio < 1.3:
+        return (
+            f"{subject[0]}のパケットは本四半期を通じて微{'増' if rising else '減'}傾向が続きました"
+            f"（期末の{days}日間平均は、期初の{days}日間平均の約{times}倍）。",
+            f"Packets {subject[1]} kept {'rising' if rising else 'falling'} slightly through the quarter ({mean_en}).",
+        )
+    if gradual:
+        return (
+            f"{subject[0]}のパケットは期間中に徐々に{'増えて' if rising else '減って'}、"
+            f"期初と比べて期末には（{days}日間平均で）約{times}倍となりました。",
+            f"Packets {subject[1]} gradually {'increased' if rising else 'decreased'}: {mean_en}.",
+        )
+    return (
+        f"{subject[0]}のパケットは、期末の{days}日間平均が期初の{days}日間平均の約{times}倍でした。",
+        f"Packets {subject[1]} ended the quarter at another level than they began it: {mean_en}.",
+    )
+
+
+def say_reassignment(item: results.Reassignment, names: tuple[Bilingual, Bilingual]) -> Bilingual:
+    """Say what a reassignment did to two regions, no more strongly than its verdict.
+
+    Args:
+        item: the reassignment.
+        names: names of the losing and of the gaining region.
+    """
+    (from_ja, from_en), (to_ja, to_en) = names
+    changed = _changes(item, names)
+    blocks, addresses = len(item.blocks), sum(block.addresses for block in item.blocks)
+    moved_ja = (
+        f"{from_ja}に割り当てられていたIPアドレス帯（{blocks:,}件、{addresses:,}アドレス）が{to_ja}に割り当てられ"
+    )
+    plural = "" if blocks == 1 else "s"
+    moved_en = (
+        f"{blocks:,} address block{plural} ({addresses:,} addresses) that had been delegated to {from_en} "
+        f"being delegated to {to_en}"
+    )
+    when_ja, when_en = day_text(item.date, "ja"), day_text(item.date, "en")
+    if item.verdict == results.NO_SHIFT:
+        return (
+            f"{when_ja}に{moved_ja}ましたが、両地域のパケット観測数に目立った変化は見られませんでした。",
+            f"On {when_en} the registries' data show {moved_en}; "
+            "no marked change in either region's packets went with it.",
+        )
+    seen_ja = f"{when_ja}頃を境として、{from_ja}と{to_ja}を送信元とするパケット観測数に変化がありました{changed[0]}。"
+    seen_en = f"Around {when_en} the numbers of packets from {from_en} and {to_en} changed{changed[1]}. "
+    held = _held_apart(item, to_ja, to_en)
+    share_ja, share_en = _share(item)
+    if item.verdict == results.EXPLAINED:
+        return (
+            f"{seen_ja}これは、従来{moved_ja}た影響と考えられます。{held[0]}",
+            f"{seen_en}This is considered to be the effect of {moved_en}. {held[1]}".strip(),
+        )
+    if item.verdict == results.PARTLY:
+        return (
+            f"{seen_ja}このうち一部{share_ja}は、{moved_ja}た影響と考えられます。{held[0]}",
+            f"{seen_en}Part of it{share_en} is considered to be the effect of {moved_en}. {held[1]}".strip(),
+        )
+    if item.verdict == results.NOT_EXPLAINED:
+        return (
+            f"{seen_ja}同じ時期に{moved_ja}ましたが、変化の主な要因とは認められませんでした。{held[0]}",
+            f"{seen_en}It coincides with {moved_en}, which does not account for it. {held[1]}".strip(),
+        )
+    return (
+        f"{when_ja}に{moved_ja}ました。両地域のパケット観測数への影響の有無は判断できませんでした。",
+        f"On {when_en} the registries' data show {moved_en}. "
+        "Whether this affected the two regions' packets cannot be told.",
+    )
+
+
+def _changes(item: results.Reassignment, names: tuple[Bilingual, Bilingual]) -> Bilingual:
+    """Return （オランダが10日間平均で約8倍、英国が約0.4倍）, as far as the ratios are known."""
+    (from_ja, from_en), (to_ja, to_en) = names
+    known = [
+        (ja, en, times_text(ratio.value))
+        for ja, en, ratio in ((to_ja, to_en, item.observed), (from_ja, from_en, item.observed_from))
+        if ratio.value is not None
+    ]
+    if not known:
+        return "", ""
+    means = _means_text(len(item.before), len(item.after))
+    ja = [f"{name}が{means[0] if place == 0 else ''}約{times}倍" for place, (name, _, times) in enumerate(known)]
+    en = [f"{name} to about {times} times" for _, name, times in known]
+    return f"（{'、'.join(ja)}）", f" ({', '.join(en)}, by {means[1]})"
+
+
+def _means_text(before: int, after: int) -> Bilingual:
+    """Say which means were compared; near the quarter's ends the windows are shorter than ten days."""
+    if before == after:
+        return f"{after}日間平均で", f"{after}-day means"
+    return f"前{before}日間と後{after}日間の平均で", f"the means of the {before} days before and the {after} days after"
+
+
+def _held_apart(item: results.Reassignment, to_ja: str, to_en: str) -> Bilingual:
+    ratio = item.pinned.value
+    if ratio is None:
+        return "", ""
+    times = times_text(ratio)
+    unchanged = item.pinned.interval is not None and item.pinned.interval[0] <= 1 <= item.pinned.interval[1]
+    pinned_ja = "四半期初日の割り当てに固定して集計すると、"
+    pinned_en = f"Counted by the delegations of the quarter's first day, packets from {to_en}"
+    if unchanged:
+        return (
+            f"{pinned_ja}{to_ja}からのパケットは約{times}倍で、変化は認められません。",
+            f"{pinned_en} did not change (about {times} times).",
+        )
+    return f"{pinned_ja}{to_ja}からのパケットは約{times}倍でした。", f"{pinned_en} went to about {times} times."
+
+
+def join_sentences(texts: Sequence[Bilingual], language: Language) -> str:
+    """Join sentences to a paragraph; one that repeats the subject of the sentence before it leaves it out.
+
+    Args:
+        texts: (subject as the sentence begins with it, sentence), in one language.
+        language: decides what stands for the subject that is left out.
+    """
+    joined: list[str] = []
+    previous = ""
+    for subject, text in texts:
+        if subject and subject == previous and text.startswith(subject):
+            rest = text[len(subject) :].lstrip("、 ")
+            text = rest if language == "ja" else f"They {rest}"
+        joined.append(text)
+        previous = subject
+    return ("" if language == "ja" else " ").join(joined)
+
+
+def _share(item: results.Reassignment) -> Bilingual:
+    if item.share is None:
+        return "", ""
+    percent = round(100 * item.share)
+    return f"（約{percent}%）", f" (about {percent}%)"

@@ -1,0 +1,184 @@
+"""Pages: an edition's ``index.html``, rendered from its ``report.json`` alone, and the site's front page.
+
+A page asks no other host for anything, needs no script, and shows one language at a time (``#en`` switches).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tsubame.periods import Quarter
+from tsubame.report.claims import PORTS_FIGURE, REGIONS_FIGURE, english_in_sentence, name_subject
+from tsubame.report.document import DRAFT
+from tsubame.report.figures import COVERAGE_FIGURE
+from tsubame.report.names import LANGUAGES, Language, region_name
+from tsubame.report.narrative import day_text, join_sentences, quarter_title
+from tsubame.report.wording import WORDING
+
+BLOCKS_SHOWN = 20
+_DROPPED = ("not_ip", "ipv6", "truncated_header", "bad_header", "outside_sensor", "damaged_record")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedQuarter:
+    """A quarter on the site's front page.
+
+    Attributes:
+        editions: numbers of the editions that were ever current, newest first.
+        created_at: instant of the newest, as its pointer writes it.
+    """
+
+    quarter: str
+    latest: int
+    editions: tuple[int, ...]
+    created_at: str
+
+
+def render_edition(document: Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> bytes:
+    """Render the page of an edition.
+
+    Args:
+        document: the content of ``report.json``.
+        changes: the content of ``changes.json``; None for a first edition.
+    """
+    quarter = Quarter.parse(str(document["quarter"]))
+    return _render(
+        "edition.html.j2",
+        document=document,
+        changes=changes,
+        languages=LANGUAGES,
+        wording=WORDING,
+        is_draft=document["edition"] == DRAFT,
+        titles={language: quarter_title(quarter, language) for language in LANGUAGES},
+        parts={language: _parts(document, language) for language in LANGUAGES},
+    )
+
+
+def render_site(quarters: Sequence[PublishedQuarter]) -> bytes:
+    """Render the site's front page: every quarter with its editions, newest quarter first."""
+    listed = sorted(quarters, key=lambda item: item.quarter, reverse=True)
+    titles = {
+        language: {item.quarter: quarter_title(Quarter.parse(item.quarter), language) for item in listed}
+        for language in LANGUAGES
+    }
+    return _render("site.html.j2", quarters=listed, languages=LANGUAGES, wording=WORDING, titles=titles)
+
+
+def _parts(document: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    """Group claims and figures by where they stand on the page."""
+    claims, figures = document["claims"], {figure["id"]: figure for figure in document["figures"]}
+    by_id = [figure for name, figure in figures.items() if name.startswith("reassignment-")]
+    texts = {
+        "ports": [c for c in claims if c["subject"]["direction"] == "destination"],
+        "regions": [c for c in claims if c["subject"]["direction"] == "source" and c["kind"] != "reassignment"],
+        "reassignments": [c for c in claims if c["kind"] == "reassignment"],
+    }
+    told = {c["id"] for c in texts["reassignments"]}
+    days = [date.fromisoformat(day) for day in document["days"]]
+    accounting = document["accounting"]
+    return {
+        "prose": {name: _prose(texts[name], language) for name in ("ports", "regions")},
+        "reassignments": [claim[f"text_{language}"] for claim in texts["reassignments"]],
+        "figures": {
+            "ports": figures.get(PORTS_FIGURE),
+            "regions": figures.get(REGIONS_FIGURE),
+            "coverage": figures.get(COVERAGE_FIGURE),
+            "reassignments": by_id,
+        },
+        "moved": [
+            {**item, "days_before": _length(item["windows"][0]), "days_after": _length(item["windows"][1])}
+            for item in document["reassignments"]
+            if _claim_id(item) in told
+        ],
+        "carried": _carried(document["snapshots"]["carried_forward"], language),
+        "has_gaps": document["has_gaps"],
+        "period": (
+            f"{day_text(days[0], language, with_year=True)}{'〜' if language == 'ja' else ' – '}"
+            f"{day_text(days[-1], language, with_year=True)}"
+            if days
+            else ""
+        ),
+        "created": _local(document["created_at"], document["timezone"]),
+        "dropped": [(name, accounting[name]) for name in _DROPPED if accounting[name]],
+        "close": {name: any(row["close_to_next"] for row in document["tables"][name]) for name in ("ports", "regions")},
+    }
+
+
+def _prose(claims: Sequence[Mapping[str, Any]], language: Language) -> str:
+    """Join claims to a paragraph; see ``join_sentences``."""
+    texts = []
+    for claim in claims:
+        subject = claim["subject"]
+        named = subject["protocol"] is not None or subject["region"] is not None
+        begins = ""
+        if named:
+            ja, en = name_subject(subject["protocol"], subject["port"], subject["region"])
+            begins = f"{ja}のパケットは" if language == "ja" else f"Packets {en} "
+        texts.append((begins, claim[f"text_{language}"]))
+    return join_sentences(texts, language)
+
+
+def _claim_id(item: Mapping[str, Any]) -> str:
+    return f"reassignment-{item['from'].lower()}-{item['to'].lower()}-{item['date'].replace('-', '')}"
+
+
+def _length(window: Sequence[str]) -> int:
+    return (date.fromisoformat(window[1]) - date.fromisoformat(window[0])).days + 1
+
+
+def _carried(items: Sequence[Mapping[str, str]], language: Language) -> list[str]:
+    """Say for each registry and snapshot on which days it stood in."""
+    days: dict[tuple[str, str], list[str]] = {}
+    for item in items:
+        days.setdefault((item["registry"], item["snapshot"]), []).append(item["day"])
+    said = []
+    for (registry, snapshot), found in sorted(days.items(), key=lambda entry: (entry[1][0], entry[0])):
+        first, last = found[0], found[-1]
+        span = first if first == last else f"{first}{'〜' if language == 'ja' else ' – '}{last}"
+        said.append(
+            f"{span}（{registry}、{snapshot}の情報）"
+            if language == "ja"
+            else f"{span} ({registry}, file of {snapshot})"
+        )
+    return said
+
+
+def _local(instant: str, zone: str) -> str:
+    moment = datetime.fromisoformat(instant.replace("Z", "+00:00")).astimezone(ZoneInfo(zone))
+    return moment.strftime("%Y-%m-%d %H:%M %Z")
+
+
+def _render(template: str, **values: Any) -> bytes:
+    text: str = _environment().get_template(template).render(**values)
+    return (text.rstrip() + "\n").encode()
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("tsubame.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = lambda value: f"{value:,}"
+    environment.filters["mean"] = _mean_text
+    environment.filters["region"] = lambda region, language: (
+        region_name(region, "ja") if language == "ja" else english_in_sentence(region)
+    )
+    environment.filters["day"] = lambda text, language: day_text(date.fromisoformat(text), language)
+    environment.globals["blocks_shown"] = BLOCKS_SHOWN
+    return environment
+
+
+def _mean_text(value: float) -> str:
+    """Return a mean with one decimal; more where it would read 0.0."""
+    return f"{value:,.1f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
