@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import subprocess
 from functools import cache
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tsubame import __version__
+
+_BLOCK = 2**20
 
 
 def canonical_json(value: Any) -> bytes:
@@ -25,6 +28,41 @@ def digest_of(value: Any, *, digits: int = 16) -> str:
 def sha256_of(content: bytes) -> str:
     """Return the SHA-256 of some bytes, in hex."""
     return hashlib.sha256(content).hexdigest()
+
+
+class Hashing(io.RawIOBase):
+    """Passes a stream's bytes on and digests them: what is read is what the lineage names.
+
+    An ETag says less: on a file system it is the time of writing, on S3 it depends on how the upload was cut.
+    """
+
+    def __init__(self, stream: io.RawIOBase) -> None:
+        super().__init__()
+        self._stream = stream
+        self._state = hashlib.sha256()
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer`` from the stream and digest what came."""
+        count = self._stream.readinto(buffer) or 0
+        self._state.update(memoryview(buffer)[:count])
+        return count
+
+    def sha256(self) -> str:
+        """Read what is left and return the SHA-256 of the whole stream, in hex."""
+        block = bytearray(_BLOCK)
+        while self.readinto(block):
+            pass
+        return self._state.hexdigest()
+
+    def close(self) -> None:
+        """Close the stream beneath."""
+        if not self.closed:
+            self._stream.close()
+        super().close()
 
 
 @cache

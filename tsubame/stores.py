@@ -11,7 +11,7 @@ import errno
 import io
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -51,15 +51,11 @@ class Store:
         self.url = url
         with _translated(url, "cannot be opened"):
             options: dict[str, Any] = (
-                {"use_listings_cache": False}
-                if "://" in url and not url.startswith(("file:", "memory:"))
-                else {}
+                {"use_listings_cache": False} if "://" in url and not url.startswith(("file:", "memory:")) else {}
             )
             self._fs, self._root = fsspec.core.url_to_fs(url, **options)
         self._root = self._root.rstrip("/")
-        self._local = "file" in (
-            [self._fs.protocol] if isinstance(self._fs.protocol, str) else self._fs.protocol
-        )
+        self._local = "file" in ([self._fs.protocol] if isinstance(self._fs.protocol, str) else self._fs.protocol)
 
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
@@ -102,7 +98,7 @@ class Store:
             if key.startswith(prefix) and _TEMPORARY not in key:
                 yield self._describe(key, found[path])
 
-    def folders(self, prefix: str = "") -> list[str]:
+    def folders(self, prefix: str = "") -> Sequence[str]:
         """Return the names of the folders directly below a folder, sorted; one cheap listing.
 
         Raises:
@@ -114,11 +110,7 @@ class Store:
                 found = self._fs.ls(path, detail=True)
             except (FileNotFoundError, NotADirectoryError):
                 return []
-        names = {
-            str(entry["name"]).rstrip("/").rpartition("/")[2]
-            for entry in found
-            if entry["type"] == "directory"
-        }
+        names = {str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory"}
         return sorted(names)
 
     @property
@@ -159,9 +151,7 @@ class Store:
         with _translated(self.locate(key), "cannot be read"):
             if self._local:
                 return _ObjectReader(Path(self._path(key)).open("rb", buffering=0), self.locate(key))
-            return _ObjectReader(
-                self._fs.open(self._path(key), "rb", block_size=_READ_BLOCK), self.locate(key)
-            )
+            return _ObjectReader(self._fs.open(self._path(key), "rb", block_size=_READ_BLOCK), self.locate(key))
 
     def read(self, key: str) -> bytes:
         """Return an object's content; for objects known to be small.
@@ -233,9 +223,7 @@ def _translated(where: str, what: str) -> Iterator[None]:
         raise BadInput("does not exist", key=where) from error
     except (IsADirectoryError, NotADirectoryError) as error:
         raise BadInput(
-            "is a directory where a file was expected"
-            if isinstance(error, IsADirectoryError)
-            else "lies below a file",
+            "is a directory where a file was expected" if isinstance(error, IsADirectoryError) else "lies below a file",
             key=where,
         ) from error
     except PermissionError as error:
@@ -248,9 +236,7 @@ def _translated(where: str, what: str) -> Iterator[None]:
             hint = "Make the store writable."
         raise Unavailable(what, key=where, actual=_first_line(error), hint=hint) from error
     except (ImportError, ValueError) as error:
-        raise BadInput(
-            "is no URL of a store that can be used here", key=where, actual=_first_line(error)
-        ) from error
+        raise BadInput("is no URL of a store that can be used here", key=where, actual=_first_line(error)) from error
     except Exception as error:
         # botocore's and aiohttp's errors share no base with each other; each means that the service said no.
         if type(error).__module__.split(".")[0] in {"botocore", "aiobotocore", "aiohttp", "s3fs", "fsspec"}:

@@ -1,0 +1,75 @@
+"""``tsubame ingest`` and ``tsubame count``: a span of report days."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tsubame.cli.output import print_json, progress_bar, warn
+from tsubame.errors import BadInput, UsageError
+from tsubame.periods import parse_day
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add both commands."""
+    for name, purpose in (
+        ("ingest", "captures → flows, only what is new or changed"),
+        ("count", "flows → counts, only the days touched"),
+    ):
+        parser = subparsers.add_parser(name, help=purpose, description=purpose)
+        add_span(parser, required=True)
+        parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+
+def add_span(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add ``--from DAY --to DAY``."""
+    parser.add_argument("--from", dest="first", metavar="DAY", required=required, help="first report day, YYYY-MM-DD")
+    parser.add_argument("--to", dest="last", metavar="DAY", required=required, help="last report day, included")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run either command."""
+    first, last = parse_day(arguments.first), parse_day(arguments.last)
+    if last < first:
+        raise UsageError("--to lies before --from", expected=f"{first} or later", actual=last)
+    return _ingest(arguments, first, last) if arguments.command == "ingest" else _count(arguments, first, last)
+
+
+def _ingest(arguments: argparse.Namespace, first: Any, last: Any) -> int:
+    from tsubame.pipeline.ingest import ingest_days
+    from tsubame.settings import Settings
+
+    with progress_bar(not arguments.json) as progress:
+        summary = ingest_days(Settings.from_environment(), first, last, progress=progress)
+    if arguments.json:
+        print_json(summary.as_dict())
+    else:
+        print(
+            f"{summary.decoded} captures decoded, {summary.unchanged} unchanged, {summary.withdrawn} flows withdrawn; "
+            f"{summary.accounting.records_read} records read, {summary.accounting.packets_kept} packets kept"
+        )
+    return report_faults(summary)
+
+
+def report_faults(summary: Any) -> int:
+    """Print a line for every capture and folder at fault; return 3 when something could not be read at all."""
+    for key, text in summary.damaged.items():
+        warn(f"{key}: {text}")
+    for key, text in summary.rejected.items():
+        warn(text if key in text else f"{key}: {text}")
+    for name in summary.unknown_sensors:
+        warn(f"{name}: sensor is not in the registry, its captures are not read. Add it to sensors.csv.")
+    return BadInput.exit_status if summary.rejected or summary.unknown_sensors else 0
+
+
+def _count(arguments: argparse.Namespace, first: Any, last: Any) -> int:
+    from tsubame.pipeline.counts import count_days
+    from tsubame.settings import Settings
+
+    with progress_bar(not arguments.json) as progress:
+        summary = count_days(Settings.from_environment(), first, last, progress=progress)
+    if arguments.json:
+        print_json(summary.as_dict())
+    else:
+        print(f"{len(summary.counted)} days counted, {summary.unchanged} unchanged; {summary.packets} packets")
+    return 0

@@ -1,0 +1,51 @@
+"""``tsubame status``: sensors × days."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tsubame.cli.days import add_span
+from tsubame.cli.output import print_json, warn
+from tsubame.errors import UsageError
+from tsubame.periods import parse_day
+
+_LETTERS = {"received": "■", "late": "◧", "missing": "·", "rejected": "✕", "waiting": "□", "inactive": " "}
+_DEFAULT_DAYS = 31
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command."""
+    purpose = "sensors × days: received, late, missing, rejected"
+    parser = subparsers.add_parser("status", help=purpose, description=purpose)
+    add_span(parser, required=False)
+    parser.add_argument("--json", action="store_true", help="print the states as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; without days, the last 31 that are over."""
+    from tsubame.pipeline.status import sensor_status
+    from tsubame.settings import Settings
+
+    settings = Settings.from_environment()
+    yesterday = datetime.now(UTC).astimezone(settings.zone).date() - timedelta(days=1)
+    last = parse_day(arguments.last) if arguments.last else yesterday
+    first = parse_day(arguments.first) if arguments.first else last - timedelta(days=_DEFAULT_DAYS - 1)
+    if last < first:
+        raise UsageError("--to lies before --from", expected=f"{first} or later", actual=last)
+    status = sensor_status(settings, first, last)
+    if arguments.json:
+        print_json(status.as_dict())
+        return 0
+    width = max(map(len, status.states), default=6)
+    print(f"{'':{width}}  {first} … {last}")
+    for name, row in status.states.items():
+        counts = ", ".join(
+            f"{row.count(s)} {s}" for s in ("received", "late", "missing", "rejected", "waiting") if s in row
+        )
+        print(f"{name:{width}}  {''.join(_LETTERS[state] for state in row)}  {counts}")
+    print("  ".join(f"{letter} {state}" for state, letter in _LETTERS.items() if letter.strip()))
+    for name in status.unknown_sensors:
+        warn(f"{name}: sensor is not in the registry, its captures are not read. Add it to sensors.csv.")
+    return 0

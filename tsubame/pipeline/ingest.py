@@ -1,0 +1,219 @@
+"""Captures -> flows: one flows object per capture object, only what is new, changed or withdrawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tsubame.aggregate.flows import FlowsResult, build_flows, flows_parquet, read_accounting
+from tsubame.capture.accounting import Accounting
+from tsubame.errors import BadInput, SchemaMismatch
+from tsubame.keys import FlowsKey
+from tsubame.periods import load_zone
+from tsubame.pipeline.cluster import Progress, connect, silent, spread
+from tsubame.pipeline.inventory import Capture, take_inventory
+from tsubame.provenance import Hashing, code_version
+from tsubame.schemas import FLOWS
+from tsubame.settings import Settings
+from tsubame.stores import Store
+
+STAGE = "captures → flows"
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a worker needs to turn one capture into flows."""
+
+    capture: Capture
+    superseded: tuple[FlowsKey, ...]
+    captures_url: str
+    lake_url: str
+    timezone: str
+
+    def __str__(self) -> str:
+        return self.capture.key.key
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedCapture:
+    """What became of one capture object."""
+
+    capture: str
+    accounting: Accounting
+    days: tuple[date, ...]
+    rejected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSummary:
+    """What a call of ``ingest_days`` did.
+
+    Attributes:
+        decoded: captures read in this call.
+        unchanged: captures whose flows were already there.
+        withdrawn: flows objects removed because their capture is gone or replaced.
+        rejected: every capture in the span that is none, whether met now or before, with the reason where known.
+        damaged: captures read in this call that were cut or held damaged records, with what was lost.
+        unknown_sensors: folders that the registry does not name; nothing in them is read.
+    """
+
+    decoded: int
+    unchanged: int
+    withdrawn: int
+    accounting: Accounting
+    rejected: dict[str, str]
+    damaged: dict[str, str]
+    unknown_sensors: tuple[str, ...] = ()
+    days: tuple[date, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON-ready values."""
+        return {
+            "decoded": self.decoded,
+            "unchanged": self.unchanged,
+            "withdrawn": self.withdrawn,
+            "accounting": self.accounting.as_dict(),
+            "rejected": self.rejected,
+            "damaged": self.damaged,
+            "unknown_sensors": list(self.unknown_sensors),
+            "days": [day.isoformat() for day in self.days],
+        }
+
+
+def ingest_days(settings: Settings, first: date, last: date, *, progress: Progress = silent) -> IngestSummary:
+    """Bring the flows of the report days from ``first`` to ``last`` up to date with the sensor bucket.
+
+    Raises:
+        NotReady: the sensor bucket is empty.
+        BadInput: the sensor registry is missing or malformed.
+        Unavailable: a store or the cluster does not answer; what is done stays done.
+    """
+    inventory = take_inventory(settings, first, last)
+    lake = Store(settings.lake_url)
+    superseded: dict[str, list[FlowsKey]] = {}
+    for old in inventory.obsolete:
+        superseded.setdefault(old.capture, []).append(old)
+    tasks = [
+        _Task(
+            c,
+            tuple(superseded.pop(c.key.key, ())),
+            settings.captures_url,
+            settings.lake_url,
+            settings.timezone,
+        )
+        for c in inventory.missing
+    ]
+    for withdrawn in (old for objects in superseded.values() for old in objects):
+        lake.delete(withdrawn.key)
+    done = _run(tasks, progress)
+    rejected = {key: "rejected by an earlier run" for key in inventory.rejected if key in inventory.captures}
+    rejected |= {item.capture: item.accounting.error or "is no capture" for item in done if item.rejected}
+    total = Accounting()
+    for item in done:
+        total = total + item.accounting
+    return IngestSummary(
+        decoded=len(done),
+        unchanged=len(inventory.captures) - len(tasks),
+        withdrawn=len(inventory.obsolete),
+        accounting=total,
+        rejected=dict(sorted(rejected.items())),
+        damaged={i.capture: text for i in done if not i.rejected and (text := i.accounting.damage())},
+        unknown_sensors=inventory.unknown_sensors,
+        days=tuple(sorted({day for item in done for day in item.days})),
+    )
+
+
+def _run(tasks: list[_Task], progress: Progress) -> list[IngestedCapture]:
+    if not tasks:
+        progress(STAGE, 0, 0)
+        return []
+    with connect() as client:
+        outcomes = [outcome for _, outcome in spread(client, ingest_capture, tasks, stage=STAGE, progress=progress)]
+    return sorted(outcomes, key=lambda outcome: outcome.capture)
+
+
+def ingest_capture(task: _Task) -> IngestedCapture:
+    """Decode one capture object and write its flows object; runs on a worker.
+
+    The superseded object is removed before the new one is written: whoever stops in between leaves a capture
+    without flows, which the next run sees, and never one that is counted twice.
+    """
+    key = task.capture.key
+    lake = Store(task.lake_url)
+    for old in task.superseded:
+        lake.delete(old.key)
+    try:
+        with Hashing(Store(task.captures_url).open(key.key)) as stream:
+            result = build_flows(
+                stream,
+                capture_key=key.key,
+                hint=key.hint,
+                sensor_id=key.sensor_id,
+                network=task.capture.sensor.network,
+                zone=load_zone(task.timezone),
+            )
+            sha256 = stream.sha256()
+        rejected = False
+    except BadInput as error:
+        result, rejected, sha256 = FlowsResult.rejected(error, hint=key.hint), True, ""
+    days = tuple(sorted(result.accounting_by_day))
+    flows = FlowsKey(key.key, task.capture.fingerprint, days[0], days[-1], rejected)
+    lake.put(flows.key, flows_parquet(result, _metadata(task, sha256)))
+    return IngestedCapture(key.key, result.accounting, days, rejected)
+
+
+def _metadata(task: _Task, sha256: str) -> dict[str, str]:
+    return {
+        "capture": task.capture.key.key,
+        "etag": task.capture.info.etag,
+        "size": str(task.capture.info.size),
+        "sha256": sha256,
+        "timezone": task.timezone,
+        "code_version": code_version(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class FlowsObject:
+    """A flows object as it is read back.
+
+    Attributes:
+        table: schema FLOWS.
+        accounting_by_day: the capture's account, split by report day.
+    """
+
+    capture: str
+    sha256: str
+    size: int
+    table: pa.Table
+    accounting_by_day: dict[date, Accounting]
+
+
+def read_flows(lake: Store, key: FlowsKey) -> FlowsObject:
+    """Read a flows object.
+
+    Raises:
+        SchemaMismatch: it is no flows object of this version; remove it and run ``ingest`` again.
+    """
+    content = lake.read(key.key)
+    try:
+        table = pq.read_table(pa.BufferReader(content), use_threads=False)
+        metadata = table.schema.metadata or {}
+        return FlowsObject(
+            capture=metadata[b"capture"].decode(),
+            sha256=metadata[b"sha256"].decode(),
+            size=int(metadata[b"size"]),
+            table=table.select(list(FLOWS.names)),
+            accounting_by_day=read_accounting(metadata),
+        )
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise SchemaMismatch(
+            "is no readable flows object",
+            key=lake.locate(key.key),
+            actual=str(error).splitlines()[0],
+            hint="Remove it and run `tsubame ingest` for its day again.",
+        ) from error

@@ -1,0 +1,164 @@
+"""What is there and what is to be done, told by listings alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from tsubame.aggregate.flows import FLOWS_VERSION
+from tsubame.errors import BadInput, NotReady
+from tsubame.keys import CaptureKey, FlowsKey, LedgerKey, month_prefixes
+from tsubame.provenance import digest_of
+from tsubame.sensors import Sensor, SensorRegistry, parse_sensors
+from tsubame.settings import Settings
+from tsubame.stores import ObjectInfo, Store, split_object_url
+
+EARLY = timedelta(days=2)
+"""How much earlier than its packets' report day a path's date may be: two zones lie between them."""
+LATE = timedelta(days=31)
+"""How much later an upload is still looked for."""
+_LISTINGS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A capture object and what its flows depend on."""
+
+    key: CaptureKey
+    info: ObjectInfo
+    sensor: Sensor
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The objects that can bear on a span of report days.
+
+    Attributes:
+        captures: by key.
+        flows: all flows objects found, by capture key (more than one only after an interrupted run).
+        unknown_sensors: folders of the sensor bucket that the registry does not name.
+        foreign: objects in sensors' folders that are not named as captures.
+    """
+
+    captures: dict[str, Capture]
+    flows: dict[str, list[FlowsKey]]
+    unknown_sensors: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    missing: tuple[Capture, ...] = field(init=False)
+    obsolete: tuple[FlowsKey, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find what is to be decoded and what is to be removed."""
+        current = {
+            (key, flows.fingerprint)
+            for key, objects in self.flows.items()
+            for flows in objects
+            if key in self.captures and flows.fingerprint == self.captures[key].fingerprint
+        }
+        missing = [c for key, c in sorted(self.captures.items()) if (key, c.fingerprint) not in current]
+        obsolete = [
+            flows
+            for key, objects in sorted(self.flows.items())
+            for number, flows in enumerate(sorted(objects, key=lambda f: (f.capture, f.fingerprint) not in current))
+            if number or (key, flows.fingerprint) not in current
+        ]
+        object.__setattr__(self, "missing", tuple(missing))
+        object.__setattr__(self, "obsolete", tuple(obsolete))
+
+    @property
+    def rejected(self) -> tuple[str, ...]:
+        """Keys of the captures that were read and are none."""
+        return tuple(sorted(key for key, objects in self.flows.items() for flows in objects if flows.rejected))
+
+
+def read_registry(settings: Settings) -> SensorRegistry:
+    """Read the sensor registry.
+
+    Raises:
+        BadInput: it is not there.
+        MalformedSensors: it cannot be read.
+    """
+    store, name = split_object_url(settings.sensors_url)
+    if not store.exists(name):
+        raise BadInput(
+            "the sensor registry does not exist",
+            key=settings.sensors_url,
+            hint="Write one (sensor_id,address,country,active_from,active_to), or set TSUBAME_SENSORS_URL.",
+        )
+    return parse_sensors(store.read(name), key=settings.sensors_url)
+
+
+def fingerprint_of(info: ObjectInfo, sensor: Sensor, timezone: str) -> str:
+    """Return 16 hex digits that change whenever the flows of a capture would.
+
+    The sensor's network is part of it, so a fingerprint stays in the lake and is never published.
+    """
+    return digest_of([info.etag, info.size, sensor.sensor_id, sensor.network, timezone, FLOWS_VERSION])
+
+
+def take_inventory(settings: Settings, first: date, last: date) -> Inventory:
+    """List captures and flows that can hold packets of the report days from ``first`` to ``last``.
+
+    Raises:
+        NotReady: the sensor bucket holds no sensor folder at all.
+        BadInput, MalformedSensors: the sensor registry is missing or cannot be read.
+        Unavailable: a store does not answer.
+    """
+    registry = read_registry(settings)
+    captures, lake = Store(settings.captures_url), Store(settings.lake_url)
+    folders = captures.folders()
+    if not folders:
+        raise NotReady(
+            "the sensor bucket is empty",
+            key=settings.captures_url,
+            hint="Check TSUBAME_CAPTURES_URL, or upload captures.",
+        )
+    known = [name for name in folders if name in registry]
+    span = (first - EARLY, last + LATE)
+    found: dict[str, Capture] = {}
+    foreign: list[str] = []
+    for info in _list_months(captures, "", known, span):
+        key = CaptureKey.parse(info.key)
+        if key is None or not key.named_as_capture:
+            foreign.append(info.key)
+        elif span[0] <= key.hint <= span[1]:
+            sensor = registry.get(key.sensor_id)
+            found[info.key] = Capture(key, info, sensor, fingerprint_of(info, sensor, settings.timezone))
+    return Inventory(
+        captures=found,
+        flows=list_flows(lake, first, last),
+        unknown_sensors=tuple(name for name in folders if name not in registry),
+        foreign=tuple(foreign),
+    )
+
+
+def list_flows(lake: Store, first: date, last: date) -> dict[str, list[FlowsKey]]:
+    """List the flows objects whose captures' path dates can bear on the report days, by capture key."""
+    span = (first - EARLY, last + LATE)
+    flows: dict[str, list[FlowsKey]] = {}
+    for info in _list_months(lake, "flows/", lake.folders("flows/"), span):
+        key = FlowsKey.parse(info.key)
+        capture = CaptureKey.parse(key.capture) if key else None
+        if key and capture and span[0] <= capture.hint <= span[1]:
+            flows.setdefault(key.capture, []).append(key)
+    return flows
+
+
+def list_ledger(lake: Store, first: date, last: date) -> dict[date, list[LedgerKey]]:
+    """List the records of counted days by day; a day has more than one only after interrupted runs."""
+    found: dict[date, list[LedgerKey]] = {}
+    for prefix in month_prefixes(first, last):
+        for info in lake.list(f"ledger/{prefix[:4]}-{prefix[5:7]}"):
+            key = LedgerKey.parse(info.key)
+            if key and first <= key.day <= last:
+                found.setdefault(key.day, []).append(key)
+    return found
+
+
+def _list_months(store: Store, root: str, folders: Iterable[str], span: tuple[date, date]) -> list[ObjectInfo]:
+    prefixes = [f"{root}{folder}/{month}" for folder in folders for month in month_prefixes(*span)]
+    with ThreadPoolExecutor(_LISTINGS_AT_ONCE) as pool:
+        return [info for listing in pool.map(lambda prefix: list(store.list(prefix)), prefixes) for info in listing]

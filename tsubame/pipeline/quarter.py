@@ -1,0 +1,92 @@
+"""All days of a quarter: what is missing or stale is decoded and counted, the rest is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tsubame.errors import NotReady
+from tsubame.periods import Quarter, day_bounds
+from tsubame.pipeline.cluster import Progress, silent
+from tsubame.pipeline.counts import CountSummary, count_days, days_with_flows
+from tsubame.pipeline.ingest import IngestSummary, ingest_days
+from tsubame.settings import Settings
+
+PREVIOUS_SHARE = 0.5
+"""Share of a quarter's days that must have data before its ranks stand beside the next quarter's.
+
+Captures run by UTC day and report days by the report's zone, so the first captures of an archive always spill
+some hours into the quarter before; ranks of those hours would be no ranks of a quarter.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class QuarterSummary:
+    """What a call of ``complete_quarter`` did.
+
+    Attributes:
+        previous: what was done for the quarter before; None when it has too few days with data to rank.
+    """
+
+    quarter: Quarter
+    ingest: IngestSummary
+    counts: CountSummary
+    previous: QuarterSummary | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON-ready values."""
+        return {
+            "quarter": str(self.quarter),
+            "ingest": self.ingest.as_dict(),
+            "counts": self.counts.as_dict(),
+            "previous": self.previous.as_dict() if self.previous else None,
+        }
+
+
+def require_over(quarter: Quarter, settings: Settings, now: datetime) -> None:
+    """Refuse a quarter whose last report day has not ended.
+
+    Raises:
+        NotReady: says when it ends.
+    """
+    if not quarter.is_over(now, settings.zone):
+        end = day_bounds(quarter.last_day, settings.zone)[1].astimezone(settings.zone)
+        raise NotReady("the quarter is not over", key=str(quarter), hint=f"It ends at {end:%Y-%m-%d %H:%M %Z}.")
+
+
+def has_data(settings: Settings, quarter: Quarter) -> bool:
+    """Say whether enough days of the quarter have flows for its ranks to stand beside another quarter's."""
+    days = days_with_flows(settings, quarter.first_day, quarter.last_day)
+    return len(days) >= PREVIOUS_SHARE * len(quarter.days)
+
+
+def complete_quarter(
+    settings: Settings, quarter: Quarter, *, previous: bool = False, progress: Progress = silent
+) -> QuarterSummary:
+    """Ingest and count every report day of a quarter that is missing or stale.
+
+    Args:
+        previous: complete the quarter before as well, when it has data, so that previous ranks are right in
+            whatever order quarters are run.
+
+    Raises:
+        NotReady: the sensor bucket is empty, no capture bears on the quarter, or no delegation snapshot covers it.
+        BadInput: the sensor registry is missing or malformed.
+        Unavailable: a store or the cluster does not answer; what is done stays done.
+    """
+    before: QuarterSummary | None = None
+    if previous:
+        ingest = ingest_days(settings, quarter.previous.first_day, quarter.previous.last_day, progress=progress)
+        if has_data(settings, quarter.previous):
+            counts = count_days(settings, quarter.previous.first_day, quarter.previous.last_day, progress=progress)
+            before = QuarterSummary(quarter.previous, ingest, counts)
+    ingest = ingest_days(settings, quarter.first_day, quarter.last_day, progress=progress)
+    if not days_with_flows(settings, quarter.first_day, quarter.last_day):
+        raise NotReady(
+            "no capture has a packet of this quarter",
+            key=str(quarter),
+            hint=f"Upload captures to {settings.captures_url}, or name another quarter.",
+        )
+    counts = count_days(settings, quarter.first_day, quarter.last_day, progress=progress)
+    return QuarterSummary(quarter, ingest, counts, before)
