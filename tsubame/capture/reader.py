@@ -1,0 +1,140 @@
+"""A capture of any container, read once from start to end, block by block, in constant memory."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsubame.capture import state as at
+from tsubame.capture.accounting import Accounting
+from tsubame.capture.blocks import Block
+from tsubame.capture.compression import Source
+from tsubame.capture.window import Window
+
+
+class CaptureReader(ABC):
+    """What is common to the containers: the loop, and the account at its end.
+
+    Args:
+        window: over the plain bytes, the container's header not yet consumed.
+        sources: the plain source and those it inflates, for their faults.
+        sensor: first and last address of the sensor, or None to keep every destination.
+
+    Attributes:
+        format: the container, such as ``pcap-usec-LE`` or ``pcapng``.
+        compression: names of the compressions around it, outermost first.
+    """
+
+    format: str
+
+    def __init__(
+        self,
+        window: Window,
+        sources: list[Source],
+        compression: tuple[str, ...],
+        sensor: tuple[int, int] | None,
+        capacity: int,
+    ) -> None:
+        self._window = window
+        self._sources = sources
+        self.compression = compression
+        self._state: NDArray[np.int64] = at.new_state(sensor)
+        self._block = Block(capacity)
+        self._error: str | None = None
+        self._truncated = False
+        self._unread = 0
+
+    @property
+    @abstractmethod
+    def link_types(self) -> dict[str, int]:
+        """Records read so far, by the name of their link type."""
+
+    @abstractmethod
+    def _walk(self, block: Block) -> int:
+        """Decode what the window holds into the block; return why it stopped (see ``state``)."""
+
+    @abstractmethod
+    def _handle(self, reason: int) -> bool:
+        """Deal with what a walk could not; return False when nothing more can be read."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the capture's packets and rejects; each block overwrites the one before."""
+        state, block = self._state, self._block
+        going = True
+        while going:
+            state[at.FILLED] = self._window.filled
+            reason = self._walk(block)
+            if reason == at.BLOCK_FULL:
+                yield from self._flush()
+            elif reason == at.NEED_BYTES:
+                going = self._refill()
+            else:
+                going = self._handle(reason)
+        yield from self._flush()
+
+    def _flush(self) -> Iterator[Block]:
+        state, block = self._state, self._block
+        block.rows, block.rejected = int(state[at.ROWS]), int(state[at.REJECTED])
+        if block.rows or block.rejected:
+            yield block
+        state[at.ROWS] = state[at.REJECTED] = 0
+
+    def _refill(self) -> bool:
+        """Slide the window on; at the end of the capture, note a record that is cut."""
+        position = int(self._state[at.POSITION])
+        whole = self._window.slide(position, int(self._state[at.WANTED]))
+        self._state[at.POSITION] = 0
+        if whole:
+            return True
+        if self._window.filled:
+            self._truncated = True
+            self._unread += self._window.filled
+        return False
+
+    def _stop(self, error: str) -> bool:
+        """Note damage at the current position; nothing after it is read."""
+        position = int(self._state[at.POSITION])
+        self._error = f"{error} at byte {self._window.base + position}"
+        self._unread += self._window.drop_rest(position)
+        return False
+
+    @property
+    def accounting(self) -> Accounting:
+        """The account of what has been read; final once ``blocks`` is exhausted."""
+        counts = self._state[at.COUNTS : at.COUNTS + 7]
+        account = Accounting.of_counts(counts)
+        errors = [error for error in (self._error, *(source.error for source in self._sources)) if error]
+        return account + Accounting(
+            truncated_tail=int(self._truncated or any(source.truncated for source in self._sources)),
+            unread_bytes=self._unread + sum(source.unread for source in self._sources),
+            error="; ".join(errors) or None,
+        )
+
+
+def open_capture(
+    stream: io.RawIOBase | Any,
+    *,
+    key: str,
+    sensor: tuple[int, int] | None = None,
+    block_rows: int | None = None,
+) -> CaptureReader:
+    """Recognise a capture by its content and return a reader of it.
+
+    Args:
+        stream: anything with ``readinto``; read once, from start to end.
+        key: the capture's name, for messages only.
+        sensor: first and last address of the sensor, IPv4 in host order; packets to others are counted as
+            outside. None keeps every destination.
+        block_rows: most packets of a block; for tests.
+
+    Raises:
+        UnsupportedCapture: the content is no capture, or of a container that is not supported.
+    """
+    from tsubame.capture.containers import recognise
+
+    return recognise(stream, key=key, sensor=sensor, block_rows=block_rows)
