@@ -1,0 +1,77 @@
+"""One report for each quarter of the report's calendar, a publication lag after the quarter has ended.
+
+The partition key is the quarter: `2023Q1`.
+
+- **Backfill:** `airflow backfill create --dag-id report_quarter --from-date 2022-10-01 --to-date 2023-03-31`
+  takes every quarter that *begins* in the span and is over.
+- **By hand:** trigger with partition key `2023Q1`.
+- A second run decodes only what has changed, and publishes a new edition only if its content differs.
+
+### When a task fails
+- `complete_days`: the message names the object. *InputFailed*: mend or remove it, clear the task. *Unavailable*: the
+  store or the Dask cluster does not answer; it is tried again by itself. *Skipped*: no capture has a packet of the
+  quarter, or no delegation file is old enough.
+- `validate`: *EditionRefused* names the critical expectations that failed, and nothing was published. Mend the
+  cause and clear `complete_days` with what is downstream of it.
+- `publish`: clear it. An edition is written before the pointer to it, so a part of one is never shown.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import dag, task
+from tsubame_airflow.assets import EDITION
+from tsubame_airflow.deployment import DASK_POOL, OWNER, TAGS, publication_lag_hours, report_zone
+from tsubame_airflow.tasks import ARGUMENTS, brief, framed, require_quarter
+from tsubame_airflow.timetables import QuarterTimetable
+
+
+@dag(
+    schedule=QuarterTimetable(report_zone(), publication_lag_hours()),
+    catchup=False,
+    max_active_runs=2,
+    tags=[*TAGS, "report"],
+    doc_md=__doc__,
+    default_args=ARGUMENTS | {"owner": OWNER},
+)
+def report_quarter() -> None:
+    """Complete the quarter's days, validate the result, publish it."""
+
+    @task(pool=DASK_POOL, execution_timeout=timedelta(hours=12))
+    def complete_days(partition_key: str | None = None) -> dict[str, Any]:
+        """Decode and count every day that is missing or stale, the quarter before included for previous ranks."""
+        from tsubame.pipeline.quarter import complete_quarter
+        from tsubame.settings import Settings
+
+        with framed() as progress:
+            quarter = require_quarter(partition_key)
+            return brief(complete_quarter(Settings.from_environment(), quarter, previous=True, progress=progress))
+
+    @task
+    def validate(partition_key: str | None = None) -> dict[str, Any]:
+        """Run the suites; a failed critical expectation refuses the edition."""
+        from tsubame.pipeline.report import validate_quarter
+        from tsubame.settings import Settings
+
+        with framed() as progress:
+            quarter, now = require_quarter(partition_key), datetime.now(UTC)
+            return brief(validate_quarter(Settings.from_environment(), quarter, now=now, progress=progress))
+
+    @task(outlets=[EDITION])
+    def publish(partition_key: str | None = None, *, outlet_events: Any = None) -> dict[str, Any]:
+        """Write the edition, then the pointer to it."""
+        from tsubame.pipeline.report import publish_quarter
+        from tsubame.settings import Settings
+
+        with framed() as progress:
+            quarter, now = require_quarter(partition_key), datetime.now(UTC)
+            edition = brief(publish_quarter(Settings.from_environment(), quarter, now=now, progress=progress))
+        outlet_events[EDITION].extra = edition
+        return edition
+
+    complete_days() >> validate() >> publish()
+
+
+report_quarter()

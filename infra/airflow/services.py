@@ -1,0 +1,312 @@
+"""Starts Airflow's services in the order that is safe, watches them, and stops them without an orphan.
+
+The API server must be healthy before the scheduler starts: tasks that are queued before it listens fail.
+Every service leads a process group of its own, and tasks lead theirs; as "subreaper" this process
+inherits whatever loses its parent, so that stopping reaches tasks and their Dask workers too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+import psutil
+
+from infra.airflow.client import Client, NoAnswer
+from infra.airflow.configuration import Deployment
+from tsubame.errors import Unavailable
+
+SECONDS_TO_START = 300
+SECONDS_TO_STOP = 20
+_BEHIND_THE_API = ("scheduler", "triggerer")
+_ORDER_OF_STOPPING = ("migrate", "scheduler", "triggerer", "dag-processor", "api-server")
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+POOLS = {"dask": (1, "Tasks that compute on Dask; one at a time uses every core.")}
+
+
+class Interrupted(BaseException):
+    """The person or the machine asks to stop: Ctrl-C or SIGTERM; ``number`` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+@dataclass(slots=True)
+class Services:
+    """Airflow's services of one deployment.
+
+    Use it as a context: leaving it stops everything that was started.
+
+    Args:
+        deployment: where and how.
+        tell: is called with one line about each step.
+    """
+
+    deployment: Deployment
+    tell: Callable[[str], None] = print
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _lock: IO[str] | None = None
+
+    def __enter__(self) -> Services:
+        _control(_PR_SET_CHILD_SUBREAPER, 1)
+        self._take_home()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with _signals_held():
+            self.stop()
+
+    def start(self, before_scheduling: Callable[[Client], None] = lambda _: None) -> None:
+        """Start all services; returns when all are healthy.
+
+        Args:
+            before_scheduling: is called when the API answers and nothing is scheduled yet.
+
+        Raises:
+            Unavailable: the port is taken, or a service does not come up; the message names its log.
+        """
+        require_port(self.deployment.port)
+        began = time.monotonic()
+        self.migrate()
+        self._spawn("api-server", "api-server")
+        self._spawn("dag-processor", "dag-processor")
+        client = self.client()
+        self._await("the API server", lambda: client.version() is not None)
+        client.login()
+        for name, (slots, description) in POOLS.items():
+            client.ensure_pool(name, slots, description)
+        before_scheduling(client)
+        for name in _BEHIND_THE_API:
+            # Logs are read from the files of this machine: the log servers would listen beyond loopback.
+            self._spawn(name, name, "--skip-serve-logs")
+        self._await("all services", client.is_healthy)
+        self.tell(f"Airflow is up after {time.monotonic() - began:.0f} s: {self.deployment.url}")
+
+    def client(self) -> Client:
+        """Return a REST client of the deployment."""
+        return Client(self.deployment.url, "admin", lambda: self.deployment.password)
+
+    def migrate(self) -> None:
+        """Bring the metadata database to this Airflow's schema.
+
+        Raises:
+            Unavailable: it failed; the message names the log.
+        """
+        process = self._spawn("migrate", "db", "migrate")
+        while process.poll() is None:
+            time.sleep(0.1)
+        del self._processes["migrate"]
+        if process.returncode:
+            raise self._died("migrate", process.returncode)
+
+    def check(self) -> None:
+        """Look whether every service lives.
+
+        Raises:
+            Unavailable: one has ended; the message names it and its log.
+        """
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                raise self._died(name, process.returncode)
+
+    def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``airflow`` with the deployment's settings, and return what it said."""
+        return subprocess.run(
+            airflow_command(*arguments), env=dict(self.deployment.environment), capture_output=True, text=True,
+            check=False, cwd=self.deployment.home,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Stop all services and everything they started: first politely, then for good."""
+        if self._processes:
+            self.tell("stopping Airflow …")
+        # The scheduler first, so that no task is started any more; the API last, since ending tasks report to it.
+        for name in _ORDER_OF_STOPPING[:-1]:
+            if name in self._processes:
+                self._processes[name].terminate()
+        if "scheduler" in self._processes:
+            _stop_tasks(self._processes["scheduler"])
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        for name in _ORDER_OF_STOPPING[:-1]:
+            if process := self._processes.pop(name, None):
+                _await_end(process, deadline)
+        if process := self._processes.pop("api-server", None):
+            process.terminate()
+            _await_end(process, time.monotonic() + 5)
+        _sweep()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _take_home(self) -> None:
+        self._lock = (self.deployment.home / "services.lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            self._lock = None
+            raise Unavailable(
+                "Airflow's services of this home run already", key=str(self.deployment.home),
+                hint="Stop them, or choose another AIRFLOW_HOME and PORT.",
+            ) from error  # fmt: skip
+
+    def _spawn(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with self._log_of(name).open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                airflow_command(*arguments), env=dict(self.deployment.environment), stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, cwd=self.deployment.home, start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )  # fmt: skip
+        return self._processes[name]
+
+    def _log_of(self, name: str) -> Path:
+        return self.deployment.service_logs / f"{name}.log"
+
+    def _died(self, name: str, status: int) -> Unavailable:
+        lines = self._log_of(name).read_text(errors="replace").splitlines()
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        return Unavailable(
+            f"Airflow's {name} has ended with status {status}", actual=said[:300],
+            hint=f"Read {self._log_of(name)}.",
+        )  # fmt: skip
+
+    def _await(self, what: str, ready: Callable[[], bool]) -> None:
+        began = time.monotonic()
+        said = began
+        while True:
+            self.check()
+            with contextlib.suppress(NoAnswer):
+                if ready():
+                    return
+            waited = time.monotonic() - began
+            if waited > SECONDS_TO_START:
+                raise Unavailable(
+                    f"{what} did not come up within {SECONDS_TO_START} s",
+                    hint=f"Read the logs in {self.deployment.service_logs}.",
+                )
+            if time.monotonic() - said >= 5:
+                said = time.monotonic()
+                self.tell(f"waiting for {what}, {waited:.0f} s")
+            time.sleep(0.5)
+
+
+def airflow_command(*arguments: str) -> list[str]:
+    """Return the command line of ``airflow`` in this environment, whether its scripts are on PATH or not."""
+    return [sys.executable, "-m", "airflow", *arguments]
+
+
+def require_port(port: int) -> None:
+    """Look whether the port is free on loopback.
+
+    Raises:
+        Unavailable: it is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Unavailable(
+                f"port {port} is taken" if port > 1023 else f"port {port} cannot be used",
+                hint=f"Stop what listens there, or choose another one: PORT={port + 1 if port > 1023 else 8080}.",
+            ) from error
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into ``Interrupted`` within the block."""
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let a second Ctrl-C not interrupt the stopping, which is short and must be whole."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop_tasks(scheduler: subprocess.Popen[bytes]) -> None:
+    """Ask running tasks to end: the scheduler would wait for them as long as they take.
+
+    Its children are the executor's workers; they pass the signal on to their tasks, which stop their Dask workers.
+    """
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(scheduler.pid).children():
+            with contextlib.suppress(psutil.Error):
+                child.terminate()
+
+
+def _await_end(process: subprocess.Popen[bytes], deadline: float) -> None:
+    """Wait for a service that was asked to end, and kill it with its group when it does not.
+
+    It is not asked twice: the scheduler would break off its own stopping and wait for its workers forever.
+    """
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.1, deadline - time.monotonic()))
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _sweep() -> None:
+    """End whatever is left of this process' descendants: tasks and Dask workers that lost their parents."""
+    for _ in range(3):
+        left = psutil.Process().children(recursive=True)
+        for number in ("terminate", "kill"):
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    getattr(process, number)()
+            _, left = psutil.wait_procs(left, timeout=5 if number == "terminate" else 2)
+        if not psutil.Process().children(recursive=True):
+            return
+
+
+def _die_with_parent() -> None:
+    """In a new service: ask the kernel for SIGTERM when the parent dies, even by SIGKILL."""
+    _control(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
+def _control(option: int, value: int) -> None:
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def run_until_interrupted(services: Services, each: Callable[[], Any] = lambda: None) -> None:
+    """Watch the services until Ctrl-C or SIGTERM.
+
+    Raises:
+        Unavailable: a service has ended by itself.
+    """
+    with contextlib.suppress(Interrupted):
+        while True:
+            services.check()
+            each()
+            time.sleep(1)
