@@ -15,12 +15,8 @@ from tsubame.periods import days_between
 SENSORS = "sensors.csv"
 REGISTRIES = ("afrinic", "apnic", "arin", "lacnic", "ripencc")
 
-_CAPTURE = re.compile(
-    r"(?P<sensor>[^/]+)/(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<name>[^/]+)", re.ASCII
-)
-CAPTURE_NAME = re.compile(
-    r"[^/]+\.(?:pcap|pcapng|cap|dmp)(?:\.(?:gz|zst|bz2|xz|lz4))?", re.ASCII | re.IGNORECASE
-)
+_CAPTURE = re.compile(r"(?P<sensor>[^/]+)/(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<name>[^/]+)", re.ASCII)
+CAPTURE_NAME = re.compile(r"[^/]+\.(?:pcap|pcapng|cap|dmp)(?:\.(?:gz|zst|bz2|xz|lz4))?", re.ASCII | re.IGNORECASE)
 _FLOWS = re.compile(
     r"flows/(?P<capture>.+)~(?P<fingerprint>[0-9a-f]{16})~(?P<first>\d{8}|none)~(?P<last>\d{8}|none)(?P<rejected>~rejected)?\.parquet",
     re.ASCII,
@@ -95,9 +91,7 @@ class FlowsKey:
     def key(self) -> str:
         """The object's key."""
         ends = (f"{day:%Y%m%d}" if day else "none" for day in (self.first, self.last))
-        return (
-            f"flows/{self.capture}~{self.fingerprint}~{'~'.join(ends)}{'~rejected' * self.rejected}.parquet"
-        )
+        return f"flows/{self.capture}~{self.fingerprint}~{'~'.join(ends)}{'~rejected' * self.rejected}.parquet"
 
     @classmethod
     def parse(cls, key: str) -> FlowsKey | None:
@@ -183,9 +177,7 @@ class DelegationKey:
         if match is None or match["day"] != match["named"]:
             return None
         day = _day(match["day"])
-        return (
-            None if day is None else cls(day, match["registry"], bool(match["extended"]), bool(match["gz"]))
-        )
+        return None if day is None else cls(day, match["registry"], bool(match["extended"]), bool(match["gz"]))
 
 
 def edition_prefix(quarter: object, edition: int) -> str:

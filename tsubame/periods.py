@@ -68,9 +68,7 @@ class Quarter:
 
     def __post_init__(self) -> None:
         if not (1 <= self.number <= 4 and 1970 <= self.year <= 9998):
-            raise UsageError(
-                "not a quarter", expected="YYYYQ1 to YYYYQ4", actual=f"{self.year}Q{self.number}"
-            )
+            raise UsageError("not a quarter", expected="YYYYQ1 to YYYYQ4", actual=f"{self.year}Q{self.number}")
 
     @classmethod
     def parse(cls, text: str) -> Quarter:

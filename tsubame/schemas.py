@@ -94,9 +94,7 @@ def enforce(table: pa.Table, schema: TableSchema, *, key: str | None = None) -> 
     for column in schema.columns:
         found = table.schema.field(column.name).type
         if found != column.type:
-            raise SchemaMismatch(
-                f"type of {schema.name}.{column.name}", key=key, expected=column.type, actual=found
-            )
+            raise SchemaMismatch(f"type of {schema.name}.{column.name}", key=key, expected=column.type, actual=found)
         if not column.nullable and table.column(column.name).null_count:
             raise SchemaMismatch(
                 f"nulls in {schema.name}.{column.name}",
@@ -114,9 +112,7 @@ TOOL = Column("tool", LABEL, "tool the packet bears the mark of; empty when none
 SENSOR_ID = Column("sensor_id", LABEL, "name of the sensor in the registry", key=True)
 PROTOCOL = Column("protocol", pa.uint8(), "IPv4 protocol number: 1 ICMP, 6 TCP, 17 UDP", key=True)
 DST_PORT = Column("dst_port", pa.uint16(), "destination port; 0 where the protocol has none", key=True)
-REGION = Column(
-    "region", LABEL, "region the source is delegated to by the snapshot in force that day", key=True
-)
+REGION = Column("region", LABEL, "region the source is delegated to by the snapshot in force that day", key=True)
 REGION_PINNED = Column(
     "region_pinned", LABEL, "region the source was delegated to on the quarter's first day", key=True
 )
@@ -140,12 +136,8 @@ PACKETS = TableSchema(
         Column("dst_port", pa.uint16(), DST_PORT.meaning),
         Column("icmp_type", pa.uint8(), "ICMP type; 0 for other protocols"),
         Column("icmp_code", pa.uint8(), "ICMP code; 0 for other protocols"),
-        Column(
-            "tcp_flags", pa.uint8(), "TCP flags: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128"
-        ),
-        Column(
-            "tcp_seq", pa.uint32(), "TCP sequence number; of a Mirai packet the sensor's address, so secret"
-        ),
+        Column("tcp_flags", pa.uint8(), "TCP flags: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128"),
+        Column("tcp_seq", pa.uint32(), "TCP sequence number; of a Mirai packet the sensor's address, so secret"),
         Column("tcp_window", pa.uint16(), "TCP window, unscaled", unit="bytes"),
         Column("ip_id", pa.uint16(), "IPv4 identification"),
         Column("ttl", pa.uint8(), "IPv4 time to live", unit="hops"),

@@ -116,22 +116,16 @@ def parse_sensors(content: bytes, *, key: str = "sensors.csv") -> SensorRegistry
             )
         sensors[sensor.sensor_id] = sensor
     if not sensors:
-        raise MalformedSensors(
-            "names no sensor", key=key, hint="Add a line for each sensor folder of the bucket."
-        )
+        raise MalformedSensors("names no sensor", key=key, hint="Add a line for each sensor folder of the bucket.")
     return SensorRegistry(tuple(sensors[name] for name in sorted(sensors)))
 
 
 def _parse_row(row: dict[str | None, str | None], key: str, line: int) -> Sensor:
     def wrong(column: str, expected: str, actual: object) -> MalformedSensors:
-        return MalformedSensors(
-            f"column {column}", key=key, offset=line, unit="line", expected=expected, actual=actual
-        )
+        return MalformedSensors(f"column {column}", key=key, offset=line, unit="line", expected=expected, actual=actual)
 
     if None in row or any(value is None for value in row.values()):
-        raise MalformedSensors(
-            "wrong number of columns", key=key, offset=line, unit="line", expected=len(COLUMNS)
-        )
+        raise MalformedSensors("wrong number of columns", key=key, offset=line, unit="line", expected=len(COLUMNS))
     cells = {name: (value or "").strip() for name, value in row.items() if name is not None}
     if not _SENSOR_ID.fullmatch(cells["sensor_id"]):
         raise wrong("sensor_id", "letters, digits, '.', '_' or '-'", repr(cells["sensor_id"]))

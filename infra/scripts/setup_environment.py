@@ -86,7 +86,15 @@ def find_uv():
         stop("neither uv nor pip is there. Install one of them (on Debian: apt-get install python3-pip).")
     say("installing uv into .setup/ with pip")
     shutil.rmtree(OWN_UV, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-warn-script-location",
+    ]
     command += ["--root-user-action", "ignore", "--require-hashes", "--target", OWN_UV, "-r", UV_LOCK]
     if subprocess.run(command, check=False).returncode:
         stop("pip could not install uv (its reason is above). Check the network, or install uv yourself.")
@@ -119,7 +127,9 @@ def main():
     run_uv(uv, ["venv", "--quiet", "--clear", "--python", sys.executable, VENV])
     say("installing the locked packages (about 1.2 GB on the first run)")
     run_uv(uv, ["pip", "sync", "--quiet", "--python", python, "--require-hashes", LOCK])
-    run_uv(uv, ["pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation", "--editable", ROOT])
+    run_uv(
+        uv, ["pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation", "--editable", ROOT]
+    )
     with open(STAMP, "w") as stream:
         stream.write(wanted + "\n")
     say("done")

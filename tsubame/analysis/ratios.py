@@ -25,13 +25,16 @@ def values_in(series: DailySeries, window: Window) -> tuple[np.ndarray, np.ndarr
     Returns:
         Two (n,) float64 arrays, n at most the length of the window.
     """
-    inside = [
-        (per_sensor, packets)
-        for day, per_sensor, packets in zip(series.days, series.per_sensor, series.packets, strict=True)
-        if day in window and per_sensor is not None
-    ]
-    values = np.array(inside, np.float64).reshape(-1, 2)
-    return values[:, 0], values[:, 1]
+    part = slice_of(series.days, window)
+    values = np.array((series.per_sensor[part], series.packets[part]), np.float64)
+    up = ~np.isnan(values[0])
+    return values[0, up], values[1, up]
+
+
+def slice_of(days: tuple[date, ...], window: Window) -> slice:
+    """Return where a window lies in consecutive ``days``; what lies outside them is cut off."""
+    low, high = (window.first - days[0]).days, (window.last - days[0]).days + 1
+    return slice(min(max(low, 0), len(days)), min(max(high, 0), len(days)))
 
 
 def ratio_of_means(series: DailySeries, numerator: Window, denominator: Window) -> Ratio:

@@ -23,8 +23,8 @@ import numpy as np
 
 from tsubame.analysis import results
 from tsubame.analysis.cubes import Cube
-from tsubame.analysis.ratios import is_shift, ratio_of_means, windows_around
-from tsubame.analysis.results import Interval, MovedBlockEffect, Reassignment
+from tsubame.analysis.ratios import is_shift, ratio_of_means, slice_of, values_in, windows_around
+from tsubame.analysis.results import DailySeries, Interval, MovedBlockEffect, Ratio, Reassignment
 from tsubame.analysis.series import Exposure, RegionGrid, block_packets
 from tsubame.analysis.uncertainty import (
     LEVEL,
@@ -100,13 +100,44 @@ class _Cluster:
 
 @dataclass(frozen=True, slots=True)
 class _Estimate:
-    """M and Δ of one region in packets per domestic sensor and day, with the share's interval."""
+    """M and Δ of one region in packets per domestic sensor and day.
+
+    Attributes:
+        steady: whether Δ's interval spans 0; None when Δ has none.
+        share_interval: None where the share is withheld, or too little moved to be resampled.
+    """
 
     effect: float
     delta: float
-    delta_interval: Interval | None
+    steady: bool | None
     share: float | None
     share_interval: Interval | None
+
+
+class _Regions:
+    """The daily series and means of the regions, each made once."""
+
+    def __init__(self, grid: RegionGrid) -> None:
+        self.grid = grid
+        self.days = grid.exposure.days
+        self.up = grid.exposure.sensors_up
+        self._series: dict[tuple[str, bool], DailySeries] = {}
+
+    def series(self, region: str, *, pinned: bool = False) -> DailySeries:
+        key = region, pinned
+        if key not in self._series:
+            self._series[key] = self.grid.series(region, pinned=pinned)
+        return self._series[key]
+
+    def mean(self, region: str, window: Window) -> float:
+        values, _ = values_in(self.series(region), window)
+        return float(values.mean()) if len(values) else 0.0
+
+    def days_up(self, window: Window) -> np.ndarray:
+        """Return the indices of the window's days with a domestic sensor up."""
+        part = slice_of(self.days, window)
+        up: np.ndarray = np.flatnonzero(self.up[part]) + part.start
+        return up
 
 
 def find_reassignments(
@@ -117,20 +148,23 @@ def find_reassignments(
     Args:
         cube: the quarter's days, made with the blocks of ``moves``.
         grid: the same by sensor, day and region.
-        moves: blocks whose region on some day of the quarter is another than on its first day.
+        moves: blocks that were delegated to another region during the quarter.
         seed: of the resampling; equal input gives equal output.
 
     Returns:
         The reassignments that matter, largest first, and all others, in order of date.
     """
-    found = []
+    regions = _Regions(grid)
+    important, others = [], []
     for number, cluster in enumerate(_clusters(cube, moves)):
-        rng = np.random.default_rng((seed, number))
-        found.append(_quantify(cluster, grid, rng))
-    found.sort(key=lambda each: (-each[0], each[2].date, each[2].from_region, each[2].to_region))
-    important = tuple(result for _, matters, result in found if matters)
-    others = [result for _, matters, result in found if not matters]
-    return important, tuple(sorted(others, key=lambda r: (r.date, r.from_region, r.to_region)))
+        effect, matters, found = _quantify(cluster, regions, np.random.default_rng((seed, number)))
+        if matters:
+            important.append((effect, found))
+        else:
+            others.append(found)
+    important.sort(key=lambda each: (-each[0], each[1].date, each[1].from_region, each[1].to_region))
+    others.sort(key=lambda each: (each.date, each.from_region, each.to_region))
+    return tuple(found for _, found in important), tuple(others)
 
 
 def _clusters(cube: Cube, moves: Iterable[MovedBlock]) -> list[_Cluster]:
@@ -157,38 +191,54 @@ def _belongs(move: MovedBlock, group: list[MovedBlock]) -> bool:
     return any((move.first_seen - other.first_seen).days <= SAME_HOLDER_DAYS for other in same)
 
 
-def _quantify(cluster: _Cluster, grid: RegionGrid, rng: np.random.Generator) -> tuple[float, bool, Reassignment]:
+def _quantify(cluster: _Cluster, regions: _Regions, rng: np.random.Generator) -> tuple[float, bool, Reassignment]:
     """Return the size of the effect, whether it matters, and the reassignment."""
     first, last = cluster.ends
-    days = grid.exposure.days
-    before, after = windows_around(first, last, days)
+    before, after = windows_around(first, last, regions.days)
     source, target = cluster.moves[0].from_region, cluster.moves[0].to_region
-    moved = _by_sensor(cluster, grid, source, target)
-    gained = _estimate(grid, target, moved, before, after, rng)
-    observed, pinned = grid.series(target), grid.series(target, pinned=True)
-    observed_from, pinned_from = grid.series(source), grid.series(source, pinned=True)
-    ratio_pinned = ratio_of_means(pinned, after, before)
-    smaller = min(
-        max(_mean_over(grid.of(region), grid.exposure, window) for window in (before, after))
-        for region in (source, target)
-    )
-    matters = gained.effect >= max(MATTERS_PACKETS, MATTERS * smaller)
+    windows = tuple(regions.days_up(window) for window in (before, after))
+    smaller = min(max(regions.mean(region, window) for window in (before, after)) for region in (source, target))
+    effect = _effect(cluster, regions, *windows)
+    matters = effect >= max(MATTERS_PACKETS, MATTERS * smaller)
+    observed = ratio_of_means(regions.series(target), after, before)
+    pinned = ratio_of_means(regions.series(target, pinned=True), after, before)
+    if matters:
+        moved = _by_sensor(cluster, regions.grid, source, target)
+        gained = _estimate(regions.grid, target, moved, *windows, rng)
+    else:
+        gained = _rough_estimate(effect, regions.mean(target, after) - regions.mean(target, before), observed)
     result = Reassignment(
         from_region=source,
         to_region=target,
         date=first,
         before=before,
         after=after,
-        blocks=_block_effects(cluster, days, before, after),
-        observed=ratio_of_means(observed, after, before),
-        pinned=ratio_pinned,
-        observed_from=ratio_of_means(observed_from, after, before),
-        pinned_from=ratio_of_means(pinned_from, after, before),
+        blocks=_block_effects(cluster, regions.days, before, after),
+        observed=observed,
+        pinned=pinned,
+        observed_from=ratio_of_means(regions.series(source), after, before),
+        pinned_from=ratio_of_means(regions.series(source, pinned=True), after, before),
         share=gained.share,
         share_interval=gained.share_interval,
-        verdict=_verdict(gained, is_shift(ratio_pinned, OWN_SHIFT), matters),
+        verdict=_verdict(gained, is_shift(pinned, OWN_SHIFT), matters),
     )
-    return gained.effect, matters, result
+    return effect, matters, result
+
+
+def _effect(cluster: _Cluster, regions: _Regions, before: np.ndarray, after: np.ndarray) -> float:
+    """Return M; where a window holds no day up, what the other one alone says."""
+    moved = cluster.packets.sum(axis=0)
+    means = [float((moved[at] / regions.up[at]).mean()) for at in (before, after) if len(at)]
+    return sum(means) / len(means) if means else 0.0
+
+
+def _rough_estimate(effect: float, delta: float, observed: Ratio) -> _Estimate:
+    """Judge a move of few packets by the region's ratio alone: there is little to resample."""
+    if observed.interval is None:
+        return _Estimate(effect, delta, None, None, None)
+    steady = observed.interval[0] <= 1 <= observed.interval[1]
+    share = None if steady or not delta else effect / delta
+    return _Estimate(effect, delta, steady, share, None)
 
 
 def _by_sensor(cluster: _Cluster, grid: RegionGrid, source: str, target: str) -> np.ndarray:
@@ -212,39 +262,29 @@ def _estimate(
     grid: RegionGrid,
     target: str,
     moved: np.ndarray,
-    before: Window,
-    after: Window,
+    before: np.ndarray,
+    after: np.ndarray,
     rng: np.random.Generator,
 ) -> _Estimate:
     """Quantify the gaining region by the module's formulas, and resample sensors × days."""
-    exposure = grid.exposure
     packets = grid.of(target).astype(np.float64)
-    at_before, at_after = (_days_up(exposure, window) for window in (before, after))
-    if not len(at_before) or not len(at_after):
-        effect = max(_mean_over(moved, exposure, window) for window in (before, after))
+    up = grid.exposure.up.sum(axis=0)
+    per_sensor, moved_per_sensor = (
+        [total[at] / up[at] for at in (before, after)] for total in (packets.sum(axis=0), moved.sum(axis=0))
+    )
+    effect = float(np.mean([values.mean() for values in moved_per_sensor if len(values)]))
+    if min(len(before), len(after)) < MINIMUM_DAYS:
         return _Estimate(effect, 0.0, None, None, None)
-    delta, effect = _delta_and_effect(packets, moved, exposure.up, at_before, at_after)
-    if min(len(at_before), len(at_after)) < MINIMUM_DAYS:
-        return _Estimate(effect, delta, None, None, None)
-    deltas, effects = _resample(packets, moved, exposure, at_before, at_after, rng)
-    widen = widening(min(len(at_before), len(at_after)))
-    delta_interval = _interval(deltas, delta, widen)
-    if delta_interval[0] <= 0 <= delta_interval[1]:
-        return _Estimate(effect, delta, delta_interval, None, None)
+    delta = float(per_sensor[1].mean() - per_sensor[0].mean())
+    deltas, effects = _resample(packets, moved, grid.exposure, before, after, rng)
+    widen = widening(min(len(before), len(after)))
+    low, high = _interval(deltas, delta, widen)
+    if low <= 0 <= high:
+        return _Estimate(effect, delta, True, None, None)
     usable = np.sign(deltas) == np.sign(delta)
-    shares = np.divide(effects, deltas, out=np.full_like(effects, np.nan), where=usable)
+    shares = effects[usable] / deltas[usable]
     share = effect / delta
-    return _Estimate(effect, delta, delta_interval, share, _interval(shares[usable], share, widen))
-
-
-def _delta_and_effect(
-    packets: np.ndarray, moved: np.ndarray, up: np.ndarray, before: np.ndarray, after: np.ndarray
-) -> tuple[float, float]:
-    per_sensor = packets.sum(axis=0)[[*before, *after]] / up.sum(axis=0)[[*before, *after]]
-    moved_per_sensor = moved.sum(axis=0)[[*before, *after]] / up.sum(axis=0)[[*before, *after]]
-    n = len(before)
-    delta = per_sensor[n:].mean() - per_sensor[:n].mean()
-    return float(delta), float((moved_per_sensor[n:].mean() + moved_per_sensor[:n].mean()) / 2)
+    return _Estimate(effect, delta, False, share, _interval(shares, share, widen))
 
 
 def _resample(
@@ -279,48 +319,35 @@ def _interval(draws: np.ndarray, centre: float, widen: float) -> Interval:
 
 def _verdict(gained: _Estimate, own_shift: bool | None, matters: bool) -> str:
     """Let the numbers choose the words."""
-    if gained.delta_interval is None or own_shift is None:
+    if gained.steady is None or own_shift is None:
         return results.NO_SHIFT if gained.effect == 0 else results.CANNOT_TELL
-    if gained.share is None or gained.share_interval is None:
+    if gained.share is None:
         # The region did not change: either nothing came with the blocks, or something else made up for it.
         return results.CANNOT_TELL if matters else results.NO_SHIFT
+    if gained.share_interval is None:
+        return results.NOT_EXPLAINED if abs(gained.share) < PARTLY_FROM else results.CANNOT_TELL
     low, high = gained.share_interval
     if low >= EXPLAINED_FROM and not own_shift:
         return results.EXPLAINED
     if gained.share >= PARTLY_FROM and low > 0:
         return results.PARTLY
-    if high < EXPLAINED_FROM:
-        return results.NOT_EXPLAINED
-    return results.CANNOT_TELL
+    return results.NOT_EXPLAINED if high < EXPLAINED_FROM else results.CANNOT_TELL
 
 
 def _block_effects(
     cluster: _Cluster, days: tuple[date, ...], before: Window, after: Window
 ) -> tuple[MovedBlockEffect, ...]:
     """Return a row for each block; one of several CIDRs is named by all of them."""
-    in_window = [np.array([day in window for day in days]) for window in (before, after)]
+    parts = slice_of(days, before), slice_of(days, after)
     rows = [
         MovedBlockEffect(
             cidr=", ".join(str(cidr) for cidr in move.cidrs),
             addresses=move.addresses,
             holder=move.holder,
             first_seen=move.first_seen,
-            packets_before=int(packets[in_window[0]].sum()),
-            packets_after=int(packets[in_window[1]].sum()),
+            packets_before=int(packets[parts[0]].sum()),
+            packets_after=int(packets[parts[1]].sum()),
         )
         for move, packets in zip(cluster.moves, cluster.packets, strict=True)
     ]
     return tuple(sorted(rows, key=lambda row: (-row.packets_after, -row.packets_before, row.cidr)))
-
-
-def _days_up(exposure: Exposure, window: Window) -> np.ndarray:
-    """Return the indices of the window's days with a domestic sensor up."""
-    up = exposure.sensors_up
-    return np.array([i for i, day in enumerate(exposure.days) if day in window and up[i]], np.int64)
-
-
-def _mean_over(packets: np.ndarray, exposure: Exposure, window: Window) -> float:
-    at = _days_up(exposure, window)
-    if not len(at):
-        return 0.0
-    return float((packets.sum(axis=0)[at] / exposure.sensors_up[at]).mean())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
@@ -53,13 +52,6 @@ def test_one_store_for_both_is_refused(stores, scenarios, monkeypatch, capsys):
     monkeypatch.setenv("TSUBAME_DELEGATIONS_URL", str(stores / "c"))
     assert main(["simulate", str(scenarios / "tiny.toml")]) == 2
     assert "need a store each" in capsys.readouterr().err
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_store_that_may_not_be_written(stores, scenarios, capsys):
-    (stores / "d").mkdir(mode=0o555)
-    assert main(["simulate", str(scenarios / "tiny.toml")]) == 4
-    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_store_below_a_file(stores, scenarios, capsys):
