@@ -11,8 +11,8 @@ The partition key is the quarter: `2023Q1`.
 - `complete_days`: the message names the object. *InputFailed*: mend or remove it, clear the task. *Unavailable*: the
   store or the Dask cluster does not answer; it is tried again by itself. *Skipped*: no capture has a packet of the
   quarter, or no delegation file is old enough.
-- `validate`: *EditionRefused* names the critical expectations that failed, and nothing was published. Mend the
-  cause and clear `complete_days` with what is downstream of it.
+- `validate`: *EditionRefused* names the critical expectations that failed, and nothing was published. The button
+  *Data Docs* shows every expectation. Mend the cause and clear `complete_days` with what is downstream of it.
 - `publish`: clear it. An edition is written before the pointer to it, so a part of one is never shown.
 """
 
@@ -24,6 +24,7 @@ from typing import Any
 from airflow.sdk import dag, task
 from tsubame_airflow.assets import EDITION
 from tsubame_airflow.deployment import DASK_POOL, OWNER, TAGS, publication_lag_hours, report_zone
+from tsubame_airflow.links import DataDocsLink, EditionLink, with_link
 from tsubame_airflow.tasks import ARGUMENTS, brief, framed, require_quarter
 from tsubame_airflow.timetables import QuarterTimetable
 
@@ -34,12 +35,12 @@ from tsubame_airflow.timetables import QuarterTimetable
     max_active_runs=2,
     tags=[*TAGS, "report"],
     doc_md=__doc__,
-    default_args=ARGUMENTS | {"owner": OWNER},
+    default_args=ARGUMENTS | {"owner": OWNER, "pool": DASK_POOL},
 )
 def report_quarter() -> None:
     """Complete the quarter's days, validate the result, publish it."""
 
-    @task(pool=DASK_POOL, execution_timeout=timedelta(hours=12))
+    @task(execution_timeout=timedelta(hours=12))
     def complete_days(partition_key: str | None = None) -> dict[str, Any]:
         """Decode and count every day that is missing or stale, the quarter before included for previous ranks."""
         from tsubame.pipeline.quarter import complete_quarter
@@ -71,7 +72,7 @@ def report_quarter() -> None:
         outlet_events[EDITION].extra = edition
         return edition
 
-    complete_days() >> validate() >> publish()
+    complete_days() >> with_link(validate(), DataDocsLink()) >> with_link(publish(), EditionLink())
 
 
 report_quarter()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 from tsubame_airflow.timetables import DayTimetable, QuarterTimetable
 
 
+async def pages(scope: Any, receive: Any, send: Any) -> None:
+    """Answer a request for a page; the web framework is imported at the first one, not in every service."""
+    await importlib.import_module("tsubame_airflow.pages").app(scope, receive, send)
+
+
 class TsubamePlugin(AirflowPlugin):
-    """Timetables of report days and quarters."""
+    """Timetables of report days and quarters; the site and the Data Docs inside Airflow."""
 
     name = "tsubame"
     timetables: ClassVar[list[Any]] = [DayTimetable, QuarterTimetable]
+    fastapi_apps: ClassVar[list[Any]] = [{"app": pages, "url_prefix": "/tsubame", "name": "TSUBAME"}]

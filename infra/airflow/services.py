@@ -107,8 +107,9 @@ class Services:
             Unavailable: it failed; the message names the log.
         """
         process = self._spawn("migrate", "db", "migrate")
+        waited = _Waiting("the metadata database", self.tell)
         while process.poll() is None:
-            time.sleep(0.1)
+            waited.on()
         del self._processes["migrate"]
         if process.returncode:
             raise self._died("migrate", process.returncode)
@@ -143,7 +144,8 @@ class Services:
         deadline = time.monotonic() + SECONDS_TO_STOP
         for name in _ORDER_OF_STOPPING[:-1]:
             if process := self._processes.pop(name, None):
-                _await_end(process, deadline)
+                # The triggerer would wait ten seconds for triggers, which lose nothing: they begin anew.
+                _await_end(process, deadline if name == "scheduler" else time.monotonic() + 2)
         if process := self._processes.pop("api-server", None):
             process.terminate()
             _await_end(process, time.monotonic() + 5)
@@ -185,23 +187,37 @@ class Services:
         )  # fmt: skip
 
     def _await(self, what: str, ready: Callable[[], bool]) -> None:
-        began = time.monotonic()
-        said = began
+        waited = _Waiting(what, self.tell)
         while True:
             self.check()
             with contextlib.suppress(NoAnswer):
                 if ready():
                     return
-            waited = time.monotonic() - began
-            if waited > SECONDS_TO_START:
+            if waited.seconds > SECONDS_TO_START:
                 raise Unavailable(
                     f"{what} did not come up within {SECONDS_TO_START} s",
                     hint=f"Read the logs in {self.deployment.service_logs}.",
                 )
-            if time.monotonic() - said >= 5:
-                said = time.monotonic()
-                self.tell(f"waiting for {what}, {waited:.0f} s")
-            time.sleep(0.5)
+            waited.on()
+
+
+class _Waiting:
+    """Tells every few seconds what is waited for."""
+
+    def __init__(self, what: str, tell: Callable[[str], None]) -> None:
+        self._what, self._tell = what, tell
+        self._began = self._told = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def on(self) -> None:
+        """Wait a little longer."""
+        if time.monotonic() - self._told >= 5:
+            self._told = time.monotonic()
+            self._tell(f"waiting for {self._what}, {self.seconds:.0f} s")
+        time.sleep(0.25)
 
 
 def airflow_command(*arguments: str) -> list[str]:

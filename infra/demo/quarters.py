@@ -13,7 +13,9 @@ from typing import Any
 from infra.airflow.client import Client, NoAnswer, Refused
 from infra.airflow.services import Services
 from tsubame.errors import TsubameError, Unavailable
+from tsubame.keys import latest_key
 from tsubame.periods import Quarter
+from tsubame.stores import Store
 
 DAG = "report_quarter"
 _ENDED = ("success", "failed")
@@ -50,10 +52,14 @@ class Quarters:
         self._client = self.services.client()
 
     def are_published(self) -> bool:
-        """Say whether every quarter's newest run has published its edition."""
+        """Say whether every quarter's newest run has published its edition, and the site still has it."""
         runs = self._runs()
+        site = Store(self.services.deployment.environment["TSUBAME_SITE_URL"])
         return all(
-            (run := runs.get(str(quarter))) is not None and run["state"] == "success" and self._edition(run) is not None
+            (run := runs.get(str(quarter))) is not None
+            and run["state"] == "success"
+            and self._edition(run) is not None
+            and site.exists(latest_key(quarter))
             for quarter in self.wanted
         )
 
@@ -144,7 +150,7 @@ class Quarters:
             return
         for task in self._tasks(run):
             state = task["state"] or "waits"
-            if state in ("waits", "scheduled", "queued"):
+            if state in ("waits", "scheduled", "queued", "removed"):
                 continue
             name = f"{quarter} {task['task_id']}"
             line = self._line(run, task, state)
@@ -222,6 +228,6 @@ def last_reason(log: list[dict[str, Any]]) -> tuple[str, str]:
             kind, text = str(error.get("exc_type", "")), str(error.get("exc_value", ""))
             line = (text.strip().splitlines() or [""])[0]
             return kind, line if kind in _EXPECTED else f"{kind}: {line}"
-        if entry.get("logger") == "tsubame.progress" and str(entry.get("event", "")).startswith("skipped: "):
+        if entry.get("logger") == "tsubame.task" and str(entry.get("event", "")).startswith("skipped: "):
             return "NotReady", str(entry["event"]).removeprefix("skipped: ")
     return "", ""

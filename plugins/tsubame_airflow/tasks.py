@@ -26,7 +26,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from tsubame.errors import BadInput, NotReady, Rejected, TsubameError, Unavailable, UsageError
 from tsubame.periods import Quarter, parse_day
 
-log = logging.getLogger("tsubame.progress")
+log = logging.getLogger("tsubame.task")
+progress_log = logging.getLogger("tsubame.progress")
 
 SECONDS_BETWEEN_LINES = 4.0
 _SECONDS_OF_RATE = 30.0
@@ -185,7 +186,7 @@ class ProgressLog:
         if done:
             self._seen.append((now, done))
         self._next_line = now + SECONDS_BETWEEN_LINES
-        log.info("%s", self._line(done, total, now))
+        progress_log.info("%s", self._line(done, total, now))
 
     def _line(self, done: int, total: int, now: float) -> str:
         if total <= 0:

@@ -8,11 +8,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("numpy", "pandas", "pyarrow", "dask", "distributed", "matplotlib", "seaborn", "great_expectations", "airflow", "numba")
+HEAVY = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "dask",
+    "distributed",
+    "matplotlib",
+    "seaborn",
+    "great_expectations",
+    "airflow",
+    "numba",
+)
 
 
 def tracked(*patterns):
-    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", *patterns], capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", *patterns], capture_output=True, text=True, check=False
+    )
     if listed.returncode:
         pytest.skip("not a git checkout: tracked files cannot be listed")
     return [ROOT / name for name in listed.stdout.split("\n") if name and (ROOT / name).exists()]

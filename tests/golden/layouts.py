@@ -163,13 +163,14 @@ def make_analysis(
 
 
 def gb_to_nl(verdict: str = results.EXPLAINED) -> Reassignment:
-    before, after = _window(date(2023, 1, 11), 10), _window(date(2023, 1, 22), 10)
+    before, after = _window(date(2023, 1, 11), 10), _window(date(2023, 1, 24), 10)
     blocks = (
         ("80.82.64.0/20", 4096),
         ("89.248.160.0/20", 4096),
         ("93.174.88.0/21", 2048),
         ("94.102.48.0/20", 4096),
         ("185.216.140.0/22", 1024),
+        ("194.61.16.0/21", 2048),
     )
 
     def ratio(value: float, low: float, high: float) -> Ratio:
@@ -182,7 +183,14 @@ def gb_to_nl(verdict: str = results.EXPLAINED) -> Reassignment:
         before,
         after,
         tuple(
-            MovedBlockEffect(cidr, addresses, "a76eb471", date(2023, 1, 21), 10 * addresses, 10 * addresses + 33)
+            MovedBlockEffect(
+                cidr,
+                addresses,
+                "a76eb471",
+                date(2023, 1, 23 if cidr.startswith("194") else 21),
+                10 * addresses,
+                10 * addresses + 33,
+            )
             for cidr, addresses in blocks
         ),
         ratio(8.04, 7.3, 8.8),

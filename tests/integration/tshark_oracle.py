@@ -12,7 +12,7 @@ from tsubame.capture.reader import open_capture
 
 TRANSPORTS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udp"}
 FIELDS = [
-    "frame.number", "frame.time_epoch", "frame.protocols", "ip.version", "ip.hdr_len", "ip.src", "ip.dst",
+    "frame.number", "frame.encap_type", "frame.time_epoch", "frame.protocols", "ip.src", "ip.dst",
     "ip.proto", "ip.id", "ip.ttl", "ip.len", "ip.frag_offset", "icmp.type", "icmp.code", "tcp.flags",
     "tcp.seq_raw", "tcp.window_size_value",
     *(f"{name}.{side}port" for name in ("tcp", "udp", "dccp", "sctp") for side in ("src", "dst")),
@@ -36,7 +36,9 @@ def ask_tshark(path: Path) -> list[dict[str, str]]:
     for field in FIELDS:
         command += ["-e", field]
     said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    return list(csv.DictReader(said.stdout.splitlines(), fieldnames=FIELDS, delimiter="\t", quoting=csv.QUOTE_NONE))
+    entries = csv.DictReader(said.stdout.splitlines(), fieldnames=FIELDS, delimiter="\t", quoting=csv.QUOTE_NONE)
+    # Custom blocks of pcapng are frames to tshark, without a link type; they are no packets.
+    return [entry for entry in entries if entry["frame.encap_type"]]
 
 
 def number(text: str | None) -> int:
@@ -55,7 +57,7 @@ def nanoseconds(text: str) -> int:
 def expected_row(entry: dict[str, str]) -> dict[str, int] | None:
     """Return the row that a record should give, or None when tshark sees no IPv4 as the outermost header."""
     layers = entry["frame.protocols"].split(":")
-    if "ip" not in layers or not entry["ip.src"]:
+    if "ip" not in layers or not entry["ip.dst"]:
         return None
     if "ipv6" in layers[: layers.index("ip")]:
         return None

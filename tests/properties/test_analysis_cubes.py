@@ -44,7 +44,7 @@ def cubes_of(days):
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(quarter_rows, st.randoms(use_true_random=False))
 def test_merging_in_any_order_agrees(days, random):
     cubes = cubes_of(days)
@@ -56,7 +56,7 @@ def test_merging_in_any_order_agrees(days, random):
     assert shuffled[0].equals(whole)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(quarter_rows)
 def test_a_cube_agrees_with_duckdb(days):
     cube = functools.reduce(merge_cubes, cubes_of(days))

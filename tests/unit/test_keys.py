@@ -39,7 +39,13 @@ def test_day_objects_say_their_day(day):
 
 @pytest.mark.parametrize(
     "key",
-    ["sensors.csv", "jp-1/2023/13/01/a.pcap", "jp-1/2023/02/30/a.pcap", "jp-1/2023/1/1/a.pcap", "jp-1/2023/01/01/x/a.pcap"],
+    [
+        "sensors.csv",
+        "jp-1/2023/13/01/a.pcap",
+        "jp-1/2023/02/30/a.pcap",
+        "jp-1/2023/1/1/a.pcap",
+        "jp-1/2023/01/01/x/a.pcap",
+    ],
 )
 def test_what_does_not_lie_where_captures_lie_is_no_capture_key(key):
     assert CaptureKey.parse(key) is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -20,24 +21,30 @@ from numpy.typing import NDArray
 
 from tsubame.aggregate.clock import DAYS, Clock, clock_of, day_of_index
 from tsubame.aggregate.grouping import (
+    BYTES,
     DAY,
     ENTRIES,
+    FULL,
     HOUR_BEGINS,
     HOUR_ENDS,
+    KEY,
     LAST_TIME,
+    PACKETS,
     REJECT,
     ROW,
+    SLOT_KIND,
     STATE_SIZE,
     enter_time,
     group_block,
     new_flows,
     reindex,
-)
+)  # fmt: skip
+from tsubame.aggregate.uniting import unite_flows
 from tsubame.capture.accounting import OUTCOMES, Accounting
 from tsubame.capture.arrow import labels, to_arrow
 from tsubame.capture.blocks import Block
 from tsubame.capture.reader import open_capture
-from tsubame.classify.apply import CONFIRMED_TOOL, UNCONFIRMED, classify_block, matches_needed
+from tsubame.classify.apply import classify_block
 from tsubame.classify.rules import KINDS, TOOLS
 from tsubame.errors import BadInput
 from tsubame.periods import day_bounds
@@ -45,7 +52,8 @@ from tsubame.schemas import FLOWS, enforce
 
 #: Part of every fingerprint: raised when the same capture gives other flows than before.
 FLOWS_VERSION = 1
-_FIRST_CAPACITY = 1 << 16
+_FIRST_CAPACITY, _MOST_CAPACITY = 1 << 16, 1 << 21
+_ROW_GROUP = 1 << 20
 #: Parquet columns whose values repeat enough for a dictionary to pay; addresses, ports and sums do not.
 _DICTIONARIES = ["hour", "sensor_id", "protocol", "kind", "tool"]
 
@@ -55,7 +63,8 @@ class FlowsResult:
     """The flows of one capture, and what became of its records.
 
     Attributes:
-        table: ``schemas.FLOWS``, in the order of first sight.
+        sensor_id: what the ``sensor_id`` column says.
+        chunks: the flows, packed as ``grouping`` packs them; ``table`` and ``tables`` unpack them.
         accounting: of the whole capture.
         accounting_by_day: the same by report day, adding up to it. Faults of the file are in the day of its last
             record, or, when it has none, of the hint, which then is the one day there is.
@@ -63,7 +72,8 @@ class FlowsResult:
         link_types: records by name of their link type.
     """
 
-    table: pa.Table
+    sensor_id: str
+    chunks: tuple[NDArray[np.int64], ...]
     accounting: Accounting
     accounting_by_day: dict[date, Accounting]
     format: str
@@ -73,7 +83,17 @@ class FlowsResult:
     def rejected(cls, error: BadInput, *, hint: date | None) -> FlowsResult:
         """Return the result that stands for a file that is no capture: no rows, and the error in its account."""
         account = Accounting(error=str(error))
-        return cls(FLOWS.empty(), account, {hint: account} if hint else {}, "")
+        return cls("", (), account, {hint: account} if hint else {}, "")
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the flows in pieces, so that not all of them lie unpacked in memory."""
+        for chunk in self.chunks:
+            yield _to_arrow(chunk, self.sensor_id)
+
+    @property
+    def table(self) -> pa.Table:
+        """The flows as one table of ``schemas.FLOWS``, in the order of first sight."""
+        return pa.concat_tables(self.tables()) if self.chunks else FLOWS.empty()
 
     @property
     def first_day(self) -> date | None:
@@ -119,7 +139,8 @@ def build_flows(
         grouping.add(block)
     account = capture.accounting.check()
     return FlowsResult(
-        grouping.table(sensor_id),
+        sensor_id,
+        grouping.chunks(),
         account,
         grouping.days(account),
         capture.format,
@@ -133,6 +154,7 @@ class _Grouping:
     def __init__(self, zone: ZoneInfo, hint: date | None) -> None:
         self._clock: Clock = clock_of(zone)
         self._flows = new_flows(_FIRST_CAPACITY)
+        self._chunks: list[NDArray[np.int64]] = []
         # Mostly untouched, so mostly not there: the pages of the few days that occur are all that is used.
         self._days: NDArray[np.int64] = np.zeros((DAYS, len(OUTCOMES)), np.int64)
         self._state: NDArray[np.int64] = np.zeros(STATE_SIZE, np.int64)
@@ -145,19 +167,29 @@ class _Grouping:
     def add(self, block: Block) -> None:
         """Add a classified block."""
         self._state[ROW] = self._state[REJECT] = 0
-        while not group_block(
+        while reason := group_block(
             block.columns, block.rejects, block.rows, block.rejected,
             self._clock, self._flows, self._days, self._state,
         ):  # fmt: skip
-            self._grow()
+            if reason == FULL and len(self._flows.entries) < _MOST_CAPACITY:
+                self._grow()
+            else:
+                self._empty()
 
     def _grow(self) -> None:
         entries, old = int(self._state[ENTRIES]), self._flows
-        flows = new_flows(2 * len(old.keys))
-        for grown, before in zip(flows[:4], old[:4], strict=True):
-            grown[:entries] = before
+        flows = new_flows(2 * len(old.entries))
+        flows.entries[:entries] = old.entries[:entries]
         reindex(flows, entries)
         self._flows = flows
+
+    def _empty(self) -> None:
+        """Put the table's flows aside and begin again."""
+        entries = int(self._state[ENTRIES])
+        if entries:
+            self._chunks.append(self._flows.entries[:entries].copy())
+        self._flows.places[:] = 0
+        self._state[ENTRIES] = 0
 
     def days(self, account: Accounting) -> dict[date, Accounting]:
         """Return the account of every day that has one."""
@@ -171,50 +203,27 @@ class _Grouping:
             found[last] = found.get(last, Accounting()) + faults
         return found
 
-    def table(self, sensor_id: str) -> pa.Table:
-        """Return the flows; what still awaits confirmation is settled first."""
-        entries = int(self._state[ENTRIES])
-        keys, slots, packets, octets = (column[:entries] for column in self._flows[:4])
-        keys, slots, packets, octets = _settle(keys, slots, packets, octets)
-        columns = {
-            "hour": to_arrow((slots >> 2) * 1000, pa.timestamp("ms", tz="UTC")),
-            "sensor_id": labels(np.zeros(len(keys), np.int32), (sensor_id,)),
-            "src_address": to_arrow((keys >> np.uint64(32)).astype(np.uint32), pa.uint32()),
-            "protocol": to_arrow((keys >> np.uint64(8)).astype(np.uint8), pa.uint8()),
-            "dst_port": to_arrow((keys >> np.uint64(16)).astype(np.uint16), pa.uint16()),
-            "kind": labels(slots & 3, KINDS),
-            "tool": labels(keys & np.uint64(0xFF), TOOLS),
-            "packets": to_arrow(packets, pa.uint64()),
-            "bytes": to_arrow(octets, pa.uint64()),
-        }
-        return enforce(pa.table(columns), FLOWS)
+    def chunks(self) -> tuple[NDArray[np.int64], ...]:
+        """Return the flows, each once, those of an hour together; what awaits confirmation is settled."""
+        self._empty()
+        return tuple(unite_flows(self._chunks))
 
 
-def _settle(*table: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Decide the tools that await confirmation, and merge the flows that thereby become the same."""
-    keys, slots, packets, octets = table
-    awaiting = np.flatnonzero(keys & np.uint64(UNCONFIRMED))
-    if not len(awaiting):
-        return table
-    sources, source_of = np.unique(keys[awaiting] >> np.uint64(32), return_inverse=True)
-    matches = np.bincount(source_of, weights=packets[awaiting], minlength=len(sources))
-    confirmed = matches[source_of] >= matches_needed()
-    low = keys[awaiting] & np.uint64(0xFF)
-    tool = np.where(confirmed, np.uint64(CONFIRMED_TOOL), low & np.uint64(UNCONFIRMED - 1))
-    keys = keys.copy()
-    keys[awaiting] = keys[awaiting] & ~np.uint64(0xFF) | tool
-    # Only flows that share a key with a settled one can have become the same.
-    shared = np.flatnonzero(np.isin(keys, keys[awaiting]))
-    order = shared[np.lexsort((shared, slots[shared], keys[shared]))]
-    first = np.ones(len(order), bool)
-    first[1:] = (keys[order][1:] != keys[order][:-1]) | (slots[order][1:] != slots[order][:-1])
-    begins = np.flatnonzero(first)
-    packets, octets = packets.copy(), octets.copy()
-    packets[order[begins]] = np.add.reduceat(packets[order], begins)
-    octets[order[begins]] = np.add.reduceat(octets[order], begins)
-    keep = np.ones(len(keys), bool)
-    keep[order[~first]] = False
-    return keys[keep], slots[keep], packets[keep], octets[keep]
+def _to_arrow(chunk: NDArray[np.int64], sensor_id: str) -> pa.Table:
+    """Unpack flows into the columns of ``schemas.FLOWS``."""
+    keys, slots = chunk[:, KEY], chunk[:, SLOT_KIND]
+    columns = {
+        "hour": to_arrow((slots >> 2) * 1000, pa.timestamp("ms", tz="UTC")),
+        "sensor_id": labels(np.zeros(len(keys), np.int32), (sensor_id,)),
+        "src_address": to_arrow((keys >> 32).astype(np.uint32), pa.uint32()),
+        "protocol": to_arrow((keys >> 8).astype(np.uint8), pa.uint8()),
+        "dst_port": to_arrow((keys >> 16).astype(np.uint16), pa.uint16()),
+        "kind": labels(slots & 3, KINDS),
+        "tool": labels(keys & 0xFF, TOOLS),
+        "packets": to_arrow(chunk[:, PACKETS], pa.uint64()),
+        "bytes": to_arrow(chunk[:, BYTES], pa.uint64()),
+    }
+    return enforce(pa.table(columns), FLOWS)
 
 
 def flows_parquet(result: FlowsResult, metadata: dict[str, str] | None = None) -> bytes:
@@ -233,12 +242,12 @@ def flows_parquet(result: FlowsResult, metadata: dict[str, str] | None = None) -
         ),
         **(metadata or {}),
     }
-    existing = {key.decode(): value.decode() for key, value in (result.table.schema.metadata or {}).items()}
-    table = result.table.replace_schema_metadata({**existing, **own})
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table, sink, compression="zstd", compression_level=1, use_dictionary=_DICTIONARIES, row_group_size=1 << 20
-    )
+    with pq.ParquetWriter(
+        sink, FLOWS.arrow(own), compression="zstd", compression_level=1, use_dictionary=_DICTIONARIES
+    ) as writer:
+        for table in result.tables():
+            writer.write_table(table, row_group_size=_ROW_GROUP)
     return bytes(sink.getvalue())
 
 

@@ -1,7 +1,8 @@
 """Grouping packets into flows: a hash table filled block by block, in compiled code.
 
 Flows are kept in the order in which they were first seen, which for one and the same capture is always the
-same order, and costs no sort.
+same order, and costs no sort. Captures run forward in time, so the table is emptied where an hour ends: it stays
+small, and near the processor.
 """
 
 from __future__ import annotations
@@ -13,65 +14,70 @@ from numpy.typing import NDArray
 
 from tsubame.aggregate.clock import DAY_ZERO, Clock, segment_of
 from tsubame.capture.blocks import Columns, Numbers, Rejects
-from tsubame.capture.compiled import inner, kernel
+from tsubame.capture.compiled import inlined, inner, kernel
+from tsubame.capture.loads import signed
 
 _NO_TIME = -(2**63)
 _BILLION = 1_000_000_000
-_ODD = np.uint64(0x9E3779B97F4A7C15)
+# Odd multipliers; int64 arithmetic wraps around in compiled code.
+_ODD_FIRST = -0x00AE502812AA7333
+_ODD_SECOND = -0x3B314601E57A13AD
+_ODD_SLOT = 0x2545F4914F6CDD1D
 
 # Places in the state.
 ENTRIES, ROW, REJECT, LAST_TIME, HOUR_BEGINS, HOUR_ENDS, SLOT, DAY = range(8)
 STATE_SIZE = 8
 
+# Columns of the table: source address, destination port, protocol and tool code packed into 64 bits; beginning
+# of the hour in seconds since 1970, times 4, plus the kind code; sums of packets and of bytes.
+KEY, SLOT_KIND, PACKETS, BYTES = range(4)
+
+# Why grouping came back.
+DONE, FULL, HOUR_OVER = range(3)
+#: Flows from which on the table is emptied when an hour ends.
+ENOUGH = 1 << 17
+
 
 class Flows(NamedTuple):
-    """The table: dense arrays in order of first sight, and an index into them by hash.
+    """The table: flows in order of first sight, and an index into them by hash.
 
     Attributes:
-        keys: source address, destination port, protocol and tool code, packed into 64 bits.
-        slots: beginning of the hour in seconds since 1970, times 4, plus the kind code.
-        packets, bytes: sums.
-        places: places in the arrays plus one, by hash; 0 where there is none. Its length is a power of two.
+        entries: (capacity, 4) int64, one cache line for two flows.
+        places: (2 * capacity,) places in ``entries`` plus one, by hash; 0 where there is none. The capacity is a
+            power of two.
     """
 
-    keys: NDArray[np.uint64]
-    slots: NDArray[np.int64]
-    packets: NDArray[np.uint64]
-    bytes: NDArray[np.uint64]
+    entries: NDArray[np.int64]
     places: NDArray[np.int32]
 
 
 def new_flows(capacity: int) -> Flows:
     """Return an empty table for ``capacity`` flows, a power of two."""
-    return Flows(
-        np.zeros(capacity, np.uint64),
-        np.zeros(capacity, np.int64),
-        np.zeros(capacity, np.uint64),
-        np.zeros(capacity, np.uint64),
-        np.zeros(2 * capacity, np.int32),
-    )
+    return Flows(np.zeros((capacity, 4), np.int64), np.zeros(2 * capacity, np.int32))
 
 
 @inner
-def _place(key: Any, slot: Any, index: NDArray[np.int32]) -> Any:
-    mixed = (key ^ (np.uint64(slot) * _ODD)) * _ODD
-    mixed ^= mixed >> np.uint64(32)
-    return np.int64(mixed & np.uint64(len(index) - 1))
+def _place(key: int, slot: int, mask: int) -> int:
+    """Mix a flow's key into a place in the index (the finish of MurmurHash3, on what int64 has)."""
+    mixed = key ^ (slot * _ODD_SLOT)
+    mixed = (mixed ^ (mixed >> 33)) * _ODD_FIRST
+    mixed = (mixed ^ (mixed >> 29)) * _ODD_SECOND
+    return (mixed >> 32) & mask
 
 
 @kernel
 def reindex(flows: Flows, entries: int) -> int:
     """Enter the first ``entries`` flows into an empty index."""
-    index = flows.places
+    mask = len(flows.places) - 1
     for entry in range(entries):
-        place = _place(flows.keys[entry], flows.slots[entry], index)
-        while index[place] != 0:
-            place = (place + 1) & (len(index) - 1)
-        index[place] = entry + 1
+        place = _place(flows.entries[entry, KEY], flows.entries[entry, SLOT_KIND], mask)
+        while flows.places[place] != 0:
+            place = (place + 1) & mask
+        flows.places[place] = entry + 1
     return entries
 
 
-@inner
+@inlined
 def _enter_time(timestamp: int, clock: Clock, state: Numbers) -> None:
     """Make the hour and the day of a timestamp the current ones; without one they stay as they are."""
     if timestamp == _NO_TIME:
@@ -125,42 +131,49 @@ def group_block(
         state: ``ROW`` and ``REJECT`` say where to begin, and where it ended.
 
     Returns:
-        True when the block is done; False when the table must grow first.
+        ``DONE``; or why the table must be emptied or grow first, to be called again then.
     """
-    index, keys, slots = flows.places, flows.keys, flows.slots
-    mask = len(index) - 1
+    table, places = flows.entries, flows.places
+    mask = len(places) - 1
     entries = state[ENTRIES]
     row, reject = state[ROW], state[REJECT]
+    reason = DONE
     while True:
         while reject < rejected and rejects.row[reject] <= row:
             _enter_time(rejects.timestamp[reject], clock, state)
             days[state[DAY], rejects.outcome[reject]] += 1
             reject += 1
-        if row >= rows or entries >= len(keys):
+        if row >= rows:
             break
+        slot_before = state[SLOT]
         _enter_time(columns.timestamp[row], clock, state)
+        if entries >= len(table) or (entries >= ENOUGH and state[SLOT] != slot_before):
+            reason = FULL if entries >= len(table) else HOUR_OVER
+            break
         days[state[DAY], 0] += 1
         key = (
-            np.uint64(columns.src_address[row]) << np.uint64(32)
-            | np.uint64(columns.dst_port[row]) << np.uint64(16)
-            | np.uint64(columns.protocol[row]) << np.uint64(8)
-            | np.uint64(columns.tool[row])
+            signed(columns.src_address[row]) << 32
+            | signed(columns.dst_port[row]) << 16
+            | signed(columns.protocol[row]) << 8
+            | signed(columns.tool[row])
         )
-        slot = state[SLOT] * 4 + np.int64(columns.kind[row])
-        place = _place(key, slot, index)
-        entry = index[place] - 1
-        while entry >= 0 and (keys[entry] != key or slots[entry] != slot):
+        slot = state[SLOT] * 4 + signed(columns.kind[row])
+        place = _place(key, slot, mask)
+        entry = places[place] - 1
+        while entry >= 0 and (table[entry, KEY] != key or table[entry, SLOT_KIND] != slot):
             place = (place + 1) & mask
-            entry = index[place] - 1
+            entry = places[place] - 1
         if entry < 0:
             entry = entries
-            index[place] = entry + 1
-            keys[entry] = key
-            slots[entry] = slot
+            places[place] = entry + 1
+            table[entry, KEY] = key
+            table[entry, SLOT_KIND] = slot
+            table[entry, PACKETS] = 0
+            table[entry, BYTES] = 0
             entries += 1
-        flows.packets[entry] += np.uint64(1)
-        flows.bytes[entry] += np.uint64(columns.ip_length[row])
+        table[entry, PACKETS] += 1
+        table[entry, BYTES] += columns.ip_length[row]
         row += 1
     state[ENTRIES] = entries
     state[ROW], state[REJECT] = row, reject
-    return row >= rows
+    return reason

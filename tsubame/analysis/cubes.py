@@ -27,7 +27,10 @@ CELL_PORTS = 256
 """Ports of a day whose packets are kept by region and tool. Background radiation touches every port from
 every region; a port below this rank has less than one packet in two thousand and no series of its own."""
 
-_PORT_BITS = 24
+SENSOR_PORTS = 4096
+"""Ports of a day whose packets are kept by sensor, to tell how sure a rank is. Ports beyond are counted all the
+same; a port that is among them on some days has that part of its packets left out of the resampling."""
+
 _NUMBER = pa.uint64()
 
 REGIONS = pa.schema(
@@ -90,7 +93,8 @@ class Cube:
         sensors: ids of all domestic sensors, sorted; a packed key holds an index into it.
         days: in order, each day once.
         port_cells: (n,) uint64, sorted: 7-day block, sensor and port, see ``pack_port_cells``.
-        port_packets: (n,) uint64, packets of the domestic sensors for each of ``port_cells``.
+        port_packets: (n,) uint64, packets of the domestic sensors for each of ``port_cells``: of each
+            day's first ``SENSOR_PORTS`` ports only.
         port_sources: (m,) uint64, sorted, unique: port and source of the domestic sensors' packets.
         region_sources: (k,) uint64, sorted, unique: two-letter region and source.
     """
@@ -194,7 +198,7 @@ def day_cube(
     seen = sources.filter(sources["domestic"]).unify_dictionaries().combine_chunks()
     quarter = Quarter.of(day)
     ports = _sum(ours, ["protocol", "dst_port"], PORTS)
-    packed, packets = _port_cells(ours, sensors, (day - quarter.first_day).days // BLOCK_DAYS)
+    packed, packets = _port_cells(ours, ports, sensors, (day - quarter.first_day).days // BLOCK_DAYS)
     wrong = pc.or_(pc.equal(counts["sources"], 0), pc.greater(counts["sources"], counts["packets"]))
     kept = DayCounts(
         day=day,
@@ -221,17 +225,15 @@ def merge_cubes(a: Cube, b: Cube) -> Cube:
     days = tuple(sorted((*a.days, *b.days), key=lambda each: each.day))
     if len({each.day for each in days}) != len(days):
         raise ValueError("a day is in both cubes")
-    cells, packets = _add_up(
-        np.concatenate((a.port_cells, b.port_cells)), np.concatenate((a.port_packets, b.port_packets))
-    )
+    cells, packets = _merge_sums(a.port_cells, a.port_packets, b.port_cells, b.port_packets)
     return Cube(
         a.quarter,
         a.sensors,
         days,
         cells,
         packets,
-        _distinct(np.concatenate((a.port_sources, b.port_sources))),
-        _distinct(np.concatenate((a.region_sources, b.region_sources))),
+        _merge_distinct(a.port_sources, b.port_sources),
+        _merge_distinct(a.region_sources, b.region_sources),
     )
 
 
@@ -239,8 +241,7 @@ def _sum(table: pa.Table, keys: list[str], schema: pa.Schema) -> pa.Table:
     """Return packets added up by ``keys``, sorted by them."""
     grouped = table.select([*keys, "packets"]).group_by(keys, use_threads=False)
     summed = grouped.aggregate([("packets", "sum")]).rename_columns([*keys, "packets"])
-    order = pa.table({k: _plain(summed[k]) for k in keys}).sort_by([(k, "ascending") for k in keys])
-    if order.num_rows == 0:
+    if not summed.num_rows:
         return schema.empty_table()
     plain = pa.table({k: _plain(summed[k]) for k in keys} | {"packets": summed["packets"]})
     return plain.sort_by([(k, "ascending") for k in keys]).cast(schema).combine_chunks()
@@ -251,14 +252,22 @@ def _plain(column: Any) -> Any:
 
 
 def _cells(ours: pa.Table, ports: pa.Table) -> pa.Table:
-    """Return packets by port, region and tool of the day's first ports; ties go to the lower key."""
-    order = np.lexsort((np.arange(ports.num_rows), -_integers(ports["packets"], np.int64)))[:CELL_PORTS]
+    """Return packets by port, region and tool of the day's first ports."""
+    return _sum(_of_first_ports(ours, ports, CELL_PORTS), ["protocol", "dst_port", "region", "tool"], CELLS)
+
+
+def _of_first_ports(ours: pa.Table, ports: pa.Table, most: int) -> pa.Table:
+    """Return the rows of the day's first ports; ties go to the lower key."""
+    if ports.num_rows <= most:
+        return ours
+    order = np.argsort(-_integers(ports["packets"], np.int64), kind="stable")[:most]
     wanted = pack_port(_integers(ports["protocol"]), _integers(ports["dst_port"]))[order]
     mine = pack_port(_integers(ours["protocol"]), _integers(ours["dst_port"]))
-    return _sum(ours.filter(pa.array(np.isin(mine, wanted))), ["protocol", "dst_port", "region", "tool"], CELLS)
+    return ours.filter(pa.array(np.isin(mine, wanted)))
 
 
-def _port_cells(ours: pa.Table, sensors: tuple[str, ...], block: int) -> tuple[np.ndarray, np.ndarray]:
+def _port_cells(ours: pa.Table, ports: pa.Table, sensors: tuple[str, ...], block: int) -> tuple[np.ndarray, np.ndarray]:
+    ours = _of_first_ports(ours, ports, SENSOR_PORTS)
     index = pc.index_in(_plain(ours["sensor_id"]), pa.array(sensors, pa.string()))
     port = pack_port(_integers(ours["protocol"]), _integers(ours["dst_port"]))
     keys = pack_port_cells(block, _integers(index), port)
@@ -338,3 +347,26 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
         return keys.astype(np.uint64)
     ordered = np.sort(keys, kind="stable")
     return ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))]
+
+
+def _merge_sums(
+    keys: np.ndarray, values: np.ndarray, other_keys: np.ndarray, other_values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add one sorted list of keys and values to another, in time and memory linear in both."""
+    at = np.searchsorted(keys, other_keys)
+    known = np.zeros(len(other_keys), bool)
+    inside = at < len(keys)
+    known[inside] = keys[at[inside]] == other_keys[inside]
+    added = values.copy()
+    added[at[known]] += other_values[known]
+    new = ~known
+    return np.insert(keys, at[new], other_keys[new]), np.insert(added, at[new], other_values[new])
+
+
+def _merge_distinct(keys: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the sorted union of two sorted lists of distinct keys."""
+    at = np.searchsorted(keys, other)
+    new = np.ones(len(other), bool)
+    inside = at < len(keys)
+    new[inside] = keys[at[inside]] != other[inside]
+    return np.insert(keys, at[new], other[new])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tsubame.analysis.cubes import Cube
+from tsubame.analysis.events import THRESHOLD, TOP_THRESHOLD, detect_events
 from tsubame.analysis.ranking import rank_ports, rank_regions
 from tsubame.analysis.ratios import growth
 from tsubame.analysis.reassignment import MovedBlock, find_reassignments
@@ -24,6 +25,7 @@ from tsubame.analysis.series import (
 from tsubame.errors import NotReady
 from tsubame.periods import Quarter
 
+TOP_SERIES = 5
 SERIES_RANKS = 10
 """Ports and regions that are given a daily series; a table shows at most as many."""
 
@@ -83,6 +85,7 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
         top_regions += [name for name in (each.from_region, each.to_region) if name not in top_regions]
     ports = port_series(cube, exposure, top_ports)
     regions = {name: grid.series(name) for name in top_regions}
+    pinned = {name: grid.series(name, pinned=True) for name in top_regions}
     return QuarterAnalysis(
         quarter=quarter,
         days=quarter.days,
@@ -91,13 +94,24 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
         regions=_with_previous_regions(ranks.regions, before.regions),
         port_series=ports,
         region_series=regions,
-        region_series_pinned={name: grid.series(name, pinned=True) for name in top_regions},
+        region_series_pinned=pinned,
         growth_ports={key: growth(series) for key, series in ports.items()},
         growth_regions={key: growth(series) for key, series in regions.items()},
         reassignments=important,
         previous=quarter.previous if before.ports else None,
         minor_reassignments=minor,
+        port_events={
+            key: detect_events(each, threshold=_threshold(place)) for place, (key, each) in enumerate(ports.items())
+        },
+        region_events={
+            key: detect_events(each, threshold=_threshold(place)) for place, (key, each) in enumerate(pinned.items())
+        },
     )
+
+
+def _threshold(place: int) -> float:
+    """Return how sure an event must be: the first five series are what the report is about."""
+    return TOP_THRESHOLD if place < TOP_SERIES else THRESHOLD
 
 
 def _rank_previous(cube: Cube | None) -> _Ranks:

@@ -15,6 +15,7 @@ from tsubame.analysis.cubes import (
     BLOCK_DAYS,
     Cube,
     is_region,
+    pack_port,
     region_code,
     region_of_code,
     unpack_port,
@@ -50,6 +51,16 @@ class _Ranking:
     close: np.ndarray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cells:
+    """Packets of things by sensor and 7-day block, in order of thing; four arrays of one length."""
+
+    thing: np.ndarray
+    packets: np.ndarray
+    block: np.ndarray
+    sensor: np.ndarray
+
+
 def rank_ports(cube: Cube, sensor_days: int, rng: np.random.Generator | None) -> tuple[RankedPort, ...]:
     """Rank all ports of the cube, best first, without previous ranks.
 
@@ -58,15 +69,15 @@ def rank_ports(cube: Cube, sensor_days: int, rng: np.random.Generator | None) ->
         sensor_days: sensor-days up of the domestic sensors.
         rng: draws the resamples; without it every interval is the rank alone.
     """
-    cell_port, block, sensor = unpack_port_cells(cube.port_cells)
-    keys, start = np.unique(cell_port, return_index=True)
+    keys, packets = _port_totals(cube)
     if not len(keys):
         return ()
-    packets = np.add.reduceat(cube.port_packets, start).astype(np.int64)
     sources = _count_sources(cube.port_sources, keys)
     protocol, port = unpack_port(keys)
     order = np.lexsort((port, protocol, -sources, -packets))
-    ranking = _with_intervals(order, start, cube.port_packets, block, sensor, rng)
+    cell_port, block, sensor = unpack_port_cells(cube.port_cells)
+    cells = _Cells(np.searchsorted(keys, cell_port), cube.port_packets.astype(np.int64), block, sensor)
+    ranking = _with_intervals(order, packets, cells, rng)
     return tuple(
         RankedPort(
             rank=rank,
@@ -103,8 +114,7 @@ def rank_regions(
     codes = np.array([region_code(name) for name in names], np.uint64)
     sources = _count_sources(cube.region_sources, codes)
     order = np.lexsort((codes, -sources, -packets))
-    start = np.searchsorted(region, np.arange(len(names)))
-    ranking = _with_intervals(order, start, values, block, sensor, rng)
+    ranking = _with_intervals(order, packets, _Cells(region, values, block, sensor), rng)
     return tuple(
         RankedRegion(
             rank=rank,
@@ -127,33 +137,34 @@ def _count_sources(packed: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return (high - low).astype(np.int64)
 
 
-def _with_intervals(
-    order: np.ndarray,
-    start: np.ndarray,
-    packets: np.ndarray,
-    block: np.ndarray,
-    sensor: np.ndarray,
-    rng: np.random.Generator | None,
-) -> _Ranking:
+def _port_totals(cube: Cube) -> tuple[np.ndarray, np.ndarray]:
+    """Return the key (uint64, sorted) and the packets (int64) of every port of the quarter."""
+    totals = np.zeros(1 << 24, np.int64)
+    for day in cube.days:
+        protocol, port, packets = (column.to_numpy() for column in day.ports.columns)
+        totals[pack_port(protocol, port)] += packets.astype(np.int64)
+    keys = np.flatnonzero(totals)
+    return keys.astype(np.uint64), totals[keys]
+
+
+def _with_intervals(order: np.ndarray, packets: np.ndarray, cells: _Cells, rng: np.random.Generator | None) -> _Ranking:
     """Rank again in resamples of sensors × 7-day blocks.
 
     Args:
         order: (n,) the official order.
-        start: (n,) where each thing's cells begin in the three arrays that follow.
-        packets: (cells,) packets of each cell.
-        block: (cells,) its 7-day block.
-        sensor: (cells,) its sensor.
+        packets: (n,) int64, the packets of each thing.
+        cells: the part of the packets that is known by sensor and 7-day block; the rest is not resampled.
         rng: draws the resamples; None draws none.
     """
     official = np.arange(1, len(order) + 1)
-    if rng is None:
+    if rng is None or not len(cells.packets):
         return _Ranking(order, official, official, np.zeros(len(order), bool))
-    sensors, sensor = np.unique(sensor, return_inverse=True)
-    blocks, block = np.unique(block, return_inverse=True)
+    sensors, sensor = np.unique(cells.sensor, return_inverse=True)
+    blocks, block = np.unique(cells.block, return_inverse=True)
     by_sensor = multiplicities(len(sensors), RANK_DRAWS, rng)
     by_block = multiplicities(len(blocks), RANK_DRAWS, rng)
     weights = (by_sensor[:, :, None] * by_block[:, None, :]).reshape(RANK_DRAWS, -1)
-    drawn = _drawn_totals(start, packets, sensor * len(blocks) + block, weights)[:, order]
+    drawn = _drawn_totals(packets, cells, sensor * len(blocks) + block, weights)[:, order]
     # Equal counts keep their official order, so that a tie alone is no uncertainty.
     ranks = np.empty(drawn.shape, np.int32)
     for draw, totals in enumerate(drawn):
@@ -166,25 +177,25 @@ def _with_intervals(
     return _Ranking(order, np.minimum(low, official), np.maximum(high, official), exchanged >= CLOSE * RANK_DRAWS)
 
 
-def _drawn_totals(start: np.ndarray, packets: np.ndarray, cell: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _drawn_totals(packets: np.ndarray, cells: _Cells, cell: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return each thing's packets in each resample.
 
     Args:
-        start: (n,) where each thing's entries begin.
-        packets: (entries,) packets.
-        cell: (entries,) int64, which sensor and 7-day block they belong to.
+        packets: (n,) int64, the packets of each thing.
+        cells: the entries that are resampled, in order of thing.
+        cell: (entries,) int64, which sensor and 7-day block an entry belongs to.
         weights: (draws, cells), how often each of these was drawn.
 
     Returns:
         (draws, n) float32: rounding to seven digits moves no rank that is sure.
     """
-    n, cells = len(start), weights.shape[1]
-    thing = np.repeat(np.arange(n), np.diff(np.append(start, len(packets))))
+    n = len(packets)
+    fixed = packets - np.bincount(cells.thing, weights=cells.packets, minlength=n)
     totals = np.empty((len(weights), n), np.float32)
     for low in range(0, n, _CHUNK):
         high = min(low + _CHUNK, n)
-        part = slice(start[low], start[high] if high < n else len(packets))
-        dense = np.zeros((high - low, cells))
-        dense[thing[part] - low, cell[part]] = packets[part]
-        totals[:, low:high] = weights @ dense.T
+        part = slice(*np.searchsorted(cells.thing, (low, high)))
+        dense = np.zeros((high - low, weights.shape[1]))
+        dense[cells.thing[part] - low, cell[part]] = cells.packets[part]
+        totals[:, low:high] = weights @ dense.T + fixed[low:high]
     return totals

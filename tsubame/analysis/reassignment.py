@@ -198,13 +198,13 @@ def _quantify(cluster: _Cluster, regions: _Regions, rng: np.random.Generator) ->
     source, target = cluster.moves[0].from_region, cluster.moves[0].to_region
     windows = tuple(regions.days_up(window) for window in (before, after))
     smaller = min(max(regions.mean(region, window) for window in (before, after)) for region in (source, target))
-    effect = _effect(cluster, regions, *windows)
+    effect = _effect(cluster, regions, windows[0], windows[1])
     matters = effect >= max(MATTERS_PACKETS, MATTERS * smaller)
     observed = ratio_of_means(regions.series(target), after, before)
     pinned = ratio_of_means(regions.series(target, pinned=True), after, before)
     if matters:
         moved = _by_sensor(cluster, regions.grid, source, target)
-        gained = _estimate(regions.grid, target, moved, *windows, rng)
+        gained = _estimate(regions.grid, target, moved, windows[0], windows[1], rng)
     else:
         gained = _rough_estimate(effect, regions.mean(target, after) - regions.mean(target, before), observed)
     result = Reassignment(

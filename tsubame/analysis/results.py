@@ -74,6 +74,62 @@ class DailySeries:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """A change of a daily series.
+
+    Attributes:
+        kind: ``shift``, ``burst``, ``spike_and_decay`` or ``gradual``.
+        onset: first day of the change.
+        onset_interval: days between which the onset lies, 95 %.
+        peak: highest day of a burst or spike (lowest of a fall); None for the others.
+        end: last day; None where the change lasts to the end of the series.
+        factor: level at its full effect / level without it, with its 95 % interval.
+        strength: twice the gain in log likelihood.
+        ratio: the ratio that the report states of such an event.
+    """
+
+    kind: str
+    onset: date
+    onset_interval: tuple[date, date]
+    peak: date | None
+    end: date | None
+    factor: float
+    factor_interval: Interval
+    strength: float
+    ratio: Ratio | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How many of the sources of one port also sent to another, against the other sources of the region.
+
+    Attributes:
+        port, companion: protocol and port.
+        region: None for the sources of all regions.
+        sources, also: distinct sources of ``port``, and those of them that sent to ``companion`` too.
+        baseline_sources, baseline_also: the same of the sources that never sent to ``port``.
+    """
+
+    port: tuple[int, int | None]
+    companion: tuple[int, int | None]
+    region: str | None
+    sources: int
+    also: int
+    baseline_sources: int
+    baseline_also: int
+
+    @property
+    def share(self) -> float | None:
+        """Share of the sources of ``port`` that sent to ``companion``; None without sources."""
+        return self.also / self.sources if self.sources else None
+
+    @property
+    def baseline(self) -> float | None:
+        """The same share of the other sources."""
+        return self.baseline_also / self.baseline_sources if self.baseline_sources else None
+
+
+@dataclass(frozen=True, slots=True)
 class MovedBlockEffect:
     """A block that changed region, and its packets in the two windows."""
 
@@ -149,6 +205,8 @@ class QuarterAnalysis:
         reassignments: those that matter (see ``tsubame.analysis.reassignment``), largest effect first.
         previous: the quarter that previous ranks are of; None when it has no data.
         minor_reassignments: all other moves of the quarter, grouped and quantified alike; for the open data.
+        port_events, region_events: events of the series above; of regions as pinned, so that a block's move
+            is no event.
     """
 
     quarter: Quarter
@@ -164,3 +222,5 @@ class QuarterAnalysis:
     reassignments: tuple[Reassignment, ...]
     previous: Quarter | None
     minor_reassignments: tuple[Reassignment, ...] = ()
+    port_events: dict[tuple[int, int | None], tuple[Event, ...]] = field(default_factory=dict)
+    region_events: dict[str, tuple[Event, ...]] = field(default_factory=dict)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
-#: Rows of a block: all columns together stay within a core's second-level cache (about 45 bytes a row).
-BLOCK_ROWS = 1 << 15
+#: Rows of a block: all columns together stay within half a second-level cache (about 45 bytes a row).
+BLOCK_ROWS = 1 << 13
 #: Timestamp of a packet whose container states none; numpy's not-a-time.
 NO_TIME = np.iinfo(np.int64).min
 

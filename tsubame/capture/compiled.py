@@ -41,8 +41,11 @@ INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 _OPTIONS = {
     "error_model": "numpy", "nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
 }  # fmt: skip
+#: Changed whenever this module compiles differently.
+_FORM = "2"
 #: Functions that kernels call; numba is told of them when it must compile.
 _inner: list[Callable[..., Any]] = []
+_inlined: list[Callable[..., Any]] = []
 #: Functions that stand for single machine instructions, with what builds them for numba.
 _intrinsics: dict[Callable[..., Any], Callable[[], Any]] = {}
 _registered: set[Callable[..., Any]] = set()
@@ -52,6 +55,15 @@ _preparing = threading.RLock()
 def inner(function: _F) -> _F:
     """Let kernels call a function; it stays what it is for Python."""
     _inner.append(function)
+    return function
+
+
+def inlined(function: _F) -> _F:
+    """Let kernels call a function that is compiled into its caller.
+
+    A named tuple of arrays is passed as seven words an array, which costs more than decoding a packet.
+    """
+    _inlined.append(function)
     return function
 
 
@@ -196,9 +208,10 @@ def _register() -> None:
     """Tell numba of the functions that kernels call."""
     from numba.extending import overload, register_jitable
 
-    for function in _inner:
+    for function in (*_inner, *_inlined):
         if function not in _registered:
-            register_jitable(error_model="numpy", nogil=True)(function)
+            inline = {"forceinline": True} if function in _inlined else {}
+            register_jitable(error_model="numpy", nogil=True, **inline)(function)
             _registered.add(function)
     for function, build in _intrinsics.items():
         if function not in _registered:
@@ -216,7 +229,7 @@ def _adapter(kernel: Kernel, arguments: tuple[Any, ...]) -> Any:
     """Write the function of one pointer that rebuilds a kernel's arguments and calls it."""
     from numba.extending import register_jitable
 
-    wrapped = register_jitable(error_model="numpy", nogil=True)(kernel.__wrapped__)
+    wrapped = register_jitable(error_model="numpy", nogil=True, forceinline=True)(kernel.__wrapped__)
     names: dict[str, Any] = {"kernel": wrapped}
     lines = []
     at = 0
@@ -316,7 +329,7 @@ def _machine() -> str:
 
 def _digest(kernel: Kernel, signature: str) -> str:
     """Return a digest of a kernel: its code, that of all it calls, the constants they use, and the machine."""
-    parts = [signature, _machine(), repr(sorted(_OPTIONS.items()))]
+    parts = [_FORM, signature, _machine(), repr(sorted(_OPTIONS.items()))]
     _describe_function(kernel.__wrapped__, parts, set())
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
@@ -328,6 +341,7 @@ def _describe_function(function: Any, parts: list[str], seen: set[Any]) -> None:
     if function in _intrinsics:
         _describe_function(_intrinsics[function], parts, seen)
         return
+    parts.append(f"inlined={function in _inlined}")
     for cell in function.__closure__ or ():
         _describe_value(cell.cell_contents, parts, seen)
     names = _describe_code(function.__code__, parts)

@@ -12,8 +12,12 @@ import lzma
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from tsubame.capture.damage import DamagedStream, first_line
+from tsubame.capture.zstd import ZstdFrame, is_zstd
+
 _PIECE_IN = 1 << 16
 _PIECE_OUT = 1 << 18
+_PIECE_BUFFERED = 1 << 10
 #: Compressions inside one another that are looked through; more is a bomb, not a capture.
 MOST_LAYERS = 3
 _MAGIC_BYTES = 16
@@ -133,30 +137,14 @@ class InflatingSource:
 
     def _end_of_input(self) -> None:
         self._ended = True
-        tail, self._output = self._member.finish(), memoryview(b"")
-        self._output = memoryview(tail)
-        if self._started:
-            self.truncated = True
+        self.truncated = self._started
+        self._output = memoryview(self._member.finish())
 
     def _fail(self, error: str) -> None:
         self._ended = True
         self.error = error
         while piece := self._more_input():
             self.unread += len(piece)
-
-
-class DamagedStream(Exception):
-    """A packed stream that cannot be inflated further.
-
-    Attributes:
-        salvaged: what could still be inflated of the last piece.
-        unread: packed bytes of the last piece that were not.
-    """
-
-    def __init__(self, what: str, salvaged: bytes, unread: int) -> None:
-        super().__init__(what)
-        self.salvaged = salvaged
-        self.unread = unread
 
 
 class _Gzip:
@@ -179,7 +167,7 @@ class _Gzip:
             produced: bytes = self._stream.decompress(data, _PIECE_OUT)
         except self._error as error:
             salvaged, used = _salvage(before, data, self._error)
-            raise DamagedStream(_first_line(error), salvaged, len(data) - used) from error
+            raise DamagedStream(first_line(error), salvaged, len(data) - used) from error
         self._held = self._stream.unconsumed_tail
         self.ended = self._stream.eof
         self.wants_input = not self._held
@@ -188,7 +176,11 @@ class _Gzip:
         return produced
 
     def finish(self) -> bytes:
-        return b""
+        """Return what the stream holds back, at the end of a cut one."""
+        try:
+            return bytes(self._stream.flush())
+        except self._error:
+            return b""
 
 
 def _salvage(stream: Any, data: bytes, kind: type[Exception]) -> tuple[bytes, int]:
@@ -203,59 +195,37 @@ def _salvage(stream: Any, data: bytes, kind: type[Exception]) -> tuple[bytes, in
 
 
 class _Buffered:
-    """One stream of a decompressor with the interface of bz2's and lzma's."""
+    """One stream of a decompressor with the interface of bz2's and lzma's.
+
+    These lose what the call that meets damage had inflated before it, so they are given little at a time.
+    """
 
     def __init__(self, stream: Any, errors: tuple[type[Exception], ...]) -> None:
         self._stream = stream
         self._errors = errors
-        self.wants_input = True
-        self.ended = False
-        self.left_over = b""
-
-    def inflate(self, data: bytes) -> bytes:
-        try:
-            produced: bytes = self._stream.decompress(data, _PIECE_OUT)
-        except self._errors as error:
-            raise DamagedStream(_first_line(error), b"", len(data)) from error
-        self.ended = self._stream.eof
-        self.wants_input = self._stream.needs_input and not self.ended
-        if self.ended:
-            self.left_over = self._stream.unused_data or b""
-        return produced
-
-    def finish(self) -> bytes:
-        return b""
-
-
-class _Zstd:
-    """One zstd frame; input is given in pieces small enough that their output is bounded."""
-
-    def __init__(self) -> None:
-        import zstandard
-
-        self._error = zstandard.ZstdError
-        # 2**27 is the largest window that the format recommends decoders to accept; `zstd --long` writes it.
-        self._stream = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(write_size=_PIECE_OUT)
-        self.wants_input = True
-        self.ended = False
-        self.left_over = b""
         self._held = b""
+        self.wants_input = True
+        self.ended = False
+        self.left_over = b""
 
     def inflate(self, data: bytes) -> bytes:
-        data = self._held + data
-        # A block holds at most 128 KiB and may be packed into 4 bytes: 2 KiB of input are at most 64 MiB.
-        piece, self._held = data[:2048], data[2048:]
+        """Inflate a little more."""
+        held = self._held + data
+        piece, self._held = (
+            (held[:_PIECE_BUFFERED], held[_PIECE_BUFFERED:]) if self._stream.needs_input else (b"", held)
+        )
         try:
-            produced: bytes = self._stream.decompress(piece)
-        except self._error as error:
-            raise DamagedStream(_first_line(error), b"", len(data)) from error
+            produced: bytes = self._stream.decompress(piece, _PIECE_OUT)
+        except self._errors as error:
+            raise DamagedStream(first_line(error), b"", len(held)) from error
         self.ended = self._stream.eof
-        self.wants_input = not self._held
+        self.wants_input = self._stream.needs_input and not self._held and not self.ended
         if self.ended:
-            self.left_over = self._stream.unused_data + self._held
+            self.left_over = (self._stream.unused_data or b"") + self._held
         return produced
 
     def finish(self) -> bytes:
+        """Return what the stream holds back: nothing."""
         return b""
 
 
@@ -278,11 +248,6 @@ def _is_gzip(head: bytes) -> bool:
     return head[:2] == b"\x1f\x8b"
 
 
-def _is_zstd(head: bytes) -> bool:
-    skippable = head[1:4] == b"\x2a\x4d\x18" and head[:1] and head[0] >> 4 == 5
-    return head[:4] == b"\x28\xb5\x2f\xfd" or bool(skippable)
-
-
 def _is_bz2(head: bytes) -> bool:
     return head[:3] == b"BZh" and head[3:4].isdigit()
 
@@ -297,7 +262,7 @@ def _is_lz4(head: bytes) -> bool:
 
 FORMATS: tuple[tuple[str, Callable[[bytes], bool], Callable[[], Any]], ...] = (
     ("gz", _is_gzip, _Gzip),
-    ("zst", _is_zstd, _Zstd),
+    ("zst", is_zstd, ZstdFrame),
     ("bz2", _is_bz2, _make_bz2),
     ("xz", _is_xz, _make_xz),
     ("lz4", _is_lz4, _make_lz4),
@@ -361,7 +326,3 @@ class _PutBack:
             self._ahead = self._ahead[size:]
             return size
         return self._inner.read_into(buffer)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

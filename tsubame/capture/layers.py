@@ -29,6 +29,8 @@ PPP_ANY = 19
 C_HDLC = 20
 VLAN = 21
 FRAME_RELAY = 22
+ETHERTYPE_RESERVED = 23
+"""Two bytes of EtherType, two that are reserved, then what the EtherType says (RFC 4391)."""
 
 # Layers that are looked through in tsubame.capture.wireless.
 FIRST_WIRELESS = 30

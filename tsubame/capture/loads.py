@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tsubame.capture.compiled import intrinsic
 
 
@@ -40,6 +42,35 @@ def _instruction(bits: int, swap: bool) -> Callable[[], Any]:
         return implementation
 
     return build
+
+
+def _conversion(name: str) -> Callable[[], Any]:
+    """Return what builds the conversion to one of numpy's integers for numba."""
+
+    def build() -> Any:
+        convert = getattr(np, name)
+
+        def implementation(value):  # type: ignore[no-untyped-def]
+            return convert(value)
+
+        return implementation
+
+    return build
+
+
+@intrinsic(_conversion("int64"))
+def signed(value: Any) -> int:
+    """Take a value of an unsigned column into the integers that everything else uses.
+
+    numba's own ``int`` keeps it unsigned, and compares it with signed ones as if they were.
+    """
+    return int(value)
+
+
+@intrinsic(_conversion("uint64"))
+def unsigned(value: int) -> int:
+    """Take an integer for 64 bits without sign, as numba must be told and Python need not."""
+    return value & (2**64 - 1)
 
 
 def _read(window: Any, offset: int, size: int, order: Any) -> int:

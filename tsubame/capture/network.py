@@ -96,6 +96,10 @@ def _step_serial(window: Bytes, offset: int, end: int, layer: int) -> tuple[int,
         return (at.ETHERTYPE, offset + 2) if offset + 4 <= end else (at.CUT, offset)
     if layer == at.FRAME_RELAY:
         return _frame_relay(window, offset, end)
+    if layer == at.ETHERTYPE_RESERVED:
+        if offset + 4 > end:
+            return at.CUT, offset
+        return _ethertype(be16(window, offset)), offset + 4
     return at.UNKNOWN, offset
 
 

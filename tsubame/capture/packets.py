@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tsubame.capture import layers as at
 from tsubame.capture.blocks import Bytes, Columns, Numbers, Rejects
-from tsubame.capture.compiled import inner
+from tsubame.capture.compiled import inlined
 from tsubame.capture.loads import be16, be32
 from tsubame.capture.network import find_network
 from tsubame.capture.state import (
@@ -25,7 +25,7 @@ from tsubame.capture.state import (
 _ICMP, _TCP, _UDP, _DCCP, _SCTP, _UDPLITE = 1, 6, 17, 33, 132, 136
 
 
-@inner
+@inlined
 def decode_record(
     window: Bytes, start: int, end: int, layer: int, timestamp: int, columns: Columns, rejects: Rejects, state: Numbers
 ) -> None:
@@ -50,7 +50,7 @@ def decode_record(
         reject(outcome, timestamp, rejects, state)
 
 
-@inner
+@inlined
 def reject(outcome: int, timestamp: int, rejects: Rejects, state: Numbers) -> None:
     """Count a record that is not kept, and remember when it was."""
     index = state[REJECTED]
@@ -61,7 +61,7 @@ def reject(outcome: int, timestamp: int, rejects: Rejects, state: Numbers) -> No
     state[COUNTS + outcome] += 1
 
 
-@inner
+@inlined
 def _decode_ipv4(window: Bytes, offset: int, end: int, timestamp: int, columns: Columns, state: Numbers) -> int:
     """Write the IPv4 header's and the transport header's fields into the next row (RFC 791)."""
     if offset >= end:
@@ -97,7 +97,7 @@ def _decode_ipv4(window: Bytes, offset: int, end: int, timestamp: int, columns: 
     return KEPT
 
 
-@inner
+@inlined
 def _decode_transport(window: Bytes, offset: int, end: int, protocol: int, columns: Columns, row: int) -> None:
     """Write the transport fields that were captured whole; the others are 0."""
     size = end - offset

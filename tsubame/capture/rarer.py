@@ -53,7 +53,7 @@ def _fixed(layer: int) -> tuple[int, int]:
     if layer == at.APPLE_1394:
         return at.ETHERTYPE, 16
     if layer == at.IPOIB:
-        return at.ETHERTYPE, 40
+        return at.ETHERTYPE_RESERVED, 40
     if layer == at.NETANALYZER or layer == at.DSA_BRCM_PREPEND or layer == at.PBB:
         return at.ETHERNET, 4
     if layer == at.NETANALYZER_TRANSPARENT:

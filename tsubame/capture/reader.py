@@ -16,6 +16,9 @@ from tsubame.capture.blocks import Block
 from tsubame.capture.compression import Source
 from tsubame.capture.window import Window
 
+#: Records that are read of one capture; a day of a /8 telescope has fewer.
+MOST_RECORDS = 2_000_000_000
+
 
 class CaptureReader(ABC):
     """What is common to the containers: the loop, and the account at its end.
@@ -71,6 +74,7 @@ class CaptureReader(ABC):
             reason = self._walk(block)
             if reason == at.BLOCK_FULL:
                 yield from self._flush()
+                going = self._within_bounds()
             elif reason == at.NEED_BYTES:
                 going = self._refill()
             else:
@@ -101,6 +105,15 @@ class CaptureReader(ABC):
         position = int(self._state[at.POSITION])
         self._error = f"{error} at byte {self._window.base + position}"
         self._unread += self._window.drop_rest(position)
+        return False
+
+    def _within_bounds(self) -> bool:
+        """Stop at the limit on records, so that a bomb of empty records ends."""
+        if int(self._state[at.COUNTS : at.COUNTS + 7].sum()) < MOST_RECORDS:
+            return True
+        position = self._window.base + int(self._state[at.POSITION])
+        self._error = f"more than {MOST_RECORDS} records, the rest not read, at byte {position}"
+        self._unread += self._window.filled - int(self._state[at.POSITION])
         return False
 
     @property

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
-from tsubame.capture.compiled import inner, intrinsic
+from tsubame.capture.compiled import inner
+from tsubame.capture.loads import signed, unsigned
 
 _NO_TIME = -(2**63)
 _BILLION = 1_000_000_000
-#: Seconds that int64 nanoseconds can hold, either side of 1970 (to the year 2262).
-_MOST_SECONDS = (2**63 - 1) // _BILLION - 1
-
-
-def _build_unsigned() -> Any:
-    def implementation(value):  # type: ignore[no-untyped-def]
-        return np.uint64(value)
-
-    return implementation
-
-
-@intrinsic(_build_unsigned)
-def _unsigned(value: int) -> int:
-    """Take an integer for 64 bits without sign, as numba must be told and Python need not."""
-    return value & (2**64 - 1)
-
-
-def _build_signed() -> Any:
-    def implementation(value):  # type: ignore[no-untyped-def]
-        return np.int64(value)
-
-    return implementation
-
-
-@intrinsic(_build_signed)
-def _signed(value: int) -> int:
-    """Take back into the integers that everything else uses what ``_unsigned`` made."""
-    return value
+#: Seconds that int64 nanoseconds can hold, either side of 1970 (to the year 2262), less a day for the hour
+#: and the day that an instant lies in.
+_MOST_SECONDS = (2**63 - 1) // _BILLION - 100_000
 
 
 @inner
@@ -72,25 +44,25 @@ def to_nanoseconds(high: int, low: int, binary: int, exponent: int, offset_secon
 def _split_decimal(high: int, low: int, exponent: int) -> tuple[int, int]:
     # Long division of the 64-bit count by 10**exponent, 32 bits at a time, would need 96 bits; the count is
     # at most 2**64 < 10**20, so from there on nothing but the fraction is left.
-    ticks = (_unsigned(high) << _unsigned(32)) | _unsigned(low)
-    scale = _unsigned(1)
+    ticks = (unsigned(high) << unsigned(32)) | unsigned(low)
+    scale = unsigned(1)
     for _ in range(min(exponent, 19)):
-        scale *= _unsigned(10)
+        scale *= unsigned(10)
     if exponent > 19:
-        seconds = _unsigned(0)
+        seconds = unsigned(0)
         rest = ticks
     else:
         seconds = ticks // scale
         rest = ticks - seconds * scale
     if exponent <= 9:
         for _ in range(9 - exponent):
-            rest *= _unsigned(10)
+            rest *= unsigned(10)
     else:
         for _ in range(min(exponent - 9, 20)):
-            rest //= _unsigned(10)
-    if seconds > _unsigned(_MOST_SECONDS):
+            rest //= unsigned(10)
+    if seconds > unsigned(_MOST_SECONDS):
         return _MOST_SECONDS + 1, 0
-    return _signed(seconds), _signed(rest)
+    return signed(seconds), signed(rest)
 
 
 @inner

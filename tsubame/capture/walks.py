@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tsubame.capture.blocks import Bytes, Columns, Numbers, Rejects
-from tsubame.capture.compiled import inner, kernel
+from tsubame.capture.compiled import inlined, inner, kernel
 from tsubame.capture.loads import be16, be32, le16, le32
 from tsubame.capture.packets import decode_record, reject
 from tsubame.capture.state import (
@@ -52,7 +52,8 @@ def _load16(window: Bytes, offset: int, swapped: int) -> int:
 @inner
 def _without_fcs(captured: int, original: int, fcs: int) -> int:
     """Return how many captured bytes belong to the packet and not to the frame check sequence behind it."""
-    return captured if captured <= original - fcs or original < fcs else max(original - fcs, 0)
+    # A packet that was cut has lost its check sequence first.
+    return captured if fcs == 0 or captured <= original - fcs else max(original - fcs, 0)
 
 
 @kernel
@@ -133,7 +134,7 @@ def walk_pcapng(window: Bytes, columns: Columns, rejects: Rejects, interfaces: N
     return reason
 
 
-@inner
+@inlined
 def _packet_block(
     window: Bytes,
     position: int,

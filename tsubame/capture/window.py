@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from tsubame.capture.compression import Source
 
-#: Bytes read at a time: fits a second-level cache beside a column block, and holds four of the largest records.
-WINDOW_BYTES = 1 << 20
+#: Bytes read at a time: holds the largest ordinary record, and stays near the caches beside a column block.
+WINDOW_BYTES = 1 << 19
 
 
 class Window:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsubame.capture.blocks import Block, Columns
-from tsubame.capture.compiled import inner, kernel
+from tsubame.capture.compiled import inlined, kernel
+from tsubame.capture.loads import signed
 from tsubame.classify.rules import KIND_RULES, KINDS, TOOL_RULES, TOOLS, Packet, Rule
 
 #: Added to the code of the next matching rule while the source of the packet is not confirmed.
@@ -45,10 +46,10 @@ def _link(rule: Rule, code: int, rest: Any) -> Any:
                 return code
             return rest(packet, timestamp)
 
-    return inner(decide)
+    return inlined(decide)
 
 
-@inner
+@inlined
 def _nothing(packet: Packet, timestamp: int) -> int:  # noqa: ARG001
     return 0
 
@@ -70,20 +71,20 @@ def _classify(columns: Columns, rows: int) -> int:
     awaiting = 0
     for row in range(rows):
         packet = Packet(
-            int(columns.src_address[row]),
-            int(columns.dst_address[row]),
-            int(columns.protocol[row]),
-            int(columns.src_port[row]),
-            int(columns.dst_port[row]),
-            int(columns.icmp_type[row]),
-            int(columns.tcp_flags[row]),
-            int(columns.tcp_seq[row]),
-            int(columns.tcp_window[row]),
-            int(columns.tcp_options[row]),
-            int(columns.ip_id[row]),
-            int(columns.ttl[row]),
-            int(columns.ip_length[row]),
-            int(columns.fragment_offset[row]),
+            signed(columns.src_address[row]),
+            signed(columns.dst_address[row]),
+            signed(columns.protocol[row]),
+            signed(columns.src_port[row]),
+            signed(columns.dst_port[row]),
+            signed(columns.icmp_type[row]),
+            signed(columns.tcp_flags[row]),
+            signed(columns.tcp_seq[row]),
+            signed(columns.tcp_window[row]),
+            signed(columns.tcp_options[row]),
+            signed(columns.ip_id[row]),
+            signed(columns.ttl[row]),
+            signed(columns.ip_length[row]),
+            signed(columns.fragment_offset[row]),
         )
         timestamp = columns.timestamp[row]
         tool = _tool_of(packet, timestamp)

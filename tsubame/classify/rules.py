@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from tsubame.capture.compiled import inner
+from tsubame.capture.compiled import inlined
 
 ICMP, TCP, UDP = 1, 6, 17
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
@@ -68,7 +68,7 @@ class Rule:
 
 def _rule(tag: str, says: str, source: str, **more: Any) -> Callable[[Any], Rule]:
     def enter(test: Any) -> Rule:
-        return Rule(tag, inner(test), says, source, **more)
+        return Rule(tag, inlined(test), says, source, **more)
 
     return enter
 

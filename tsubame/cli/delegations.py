@@ -81,7 +81,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
     days = [None] if first is None or last is None else list(days_between(first, last))
     with progress_bar(not arguments.json) as progress:
         for done, day in enumerate(days, start=1):
-            arrivals.extend(fetch_delegations(settings, day, base_urls=urls, progress=progress))
+            arrivals.extend(fetch_delegations(settings, day, base_urls=urls, progress=progress).arrivals)
             progress("days", done, len(days))
     return _tell(arrivals, as_json=arguments.json)
 

@@ -25,13 +25,14 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run either command."""
+    from tsubame.pipeline.cluster import connect
     from tsubame.pipeline.quarter import complete_quarter, require_over
     from tsubame.pipeline.report import publish_quarter, validate_quarter
     from tsubame.settings import Settings
 
     quarter, settings, now = Quarter.parse(arguments.quarter), Settings.from_environment(), datetime.now(UTC)
     require_over(quarter, settings, now)
-    with progress_bar(not arguments.json) as progress:
+    with progress_bar(not arguments.json) as progress, connect():
         if arguments.command == "run":
             done = complete_quarter(settings, quarter, previous=arguments.previous, progress=progress)
             if arguments.previous and done.previous is None:

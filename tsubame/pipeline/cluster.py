@@ -28,13 +28,32 @@ def silent(stage: str, done: int, total: int) -> None:
     """A Progress that says nothing."""
 
 
+_open: list[Any] = []
+"""The client of the enclosing ``connect``, if there is one."""
+
+
 @contextmanager
 def connect() -> Iterator[Any]:
     """Yield a ``distributed.Client`` of the configured cluster, or of a local one.
 
+    Inside another ``connect`` it is the same client: a caller of several steps starts its workers once.
+
     Raises:
         Unavailable: the configured scheduler does not answer.
     """
+    if _open:
+        yield _open[-1]
+        return
+    with _new_client() as client:
+        _open.append(client)
+        try:
+            yield client
+        finally:
+            _open.pop()
+
+
+@contextmanager
+def _new_client() -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 

@@ -199,7 +199,8 @@ def pinned_day(archive: DelegationArchive, day: date) -> date:
     observation that begins in mid-quarter is compared with the earliest delegations there are.
     """
     first = Quarter.of(day).first_day
-    earliest = min((key.day for key in archive.keys()), default=first)
+    files = archive.keys()
+    earliest = files[0].day if files else first
     return max(first, earliest)
 
 

@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 
 from tsubame import __version__
-from tsubame.errors import BadInput, MalformedDelegation, Unavailable, UsageError
+from tsubame.errors import BadInput, MalformedDelegation, NotReady, Unavailable, UsageError
 from tsubame.keys import REGISTRIES, DelegationKey
 from tsubame.regions.checks import check_md5, check_not_stale, check_registry, check_whole, md5_of, stated_md5
 from tsubame.regions.delegated import DelegatedFile, decompress, parse_delegated
@@ -101,6 +101,42 @@ def base_urls_from_environment(environment: Mapping[str, str] | None = None) -> 
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class FetchSummary:
+    """What became of the five registries' files of a day.
+
+    Attributes:
+        day: the registries' date; None for their latest.
+        arrivals: one for each registry.
+    """
+
+    day: date | None
+    arrivals: tuple[Arrival, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return JSON-ready values: day, and outcome and object by registry."""
+        return {
+            "day": self.day.isoformat() if self.day else None,
+            "outcomes": {arrival.registry: arrival.outcome for arrival in self.arrivals},
+            "objects": {arrival.registry: arrival.key for arrival in self.arrivals if arrival.key},
+        }
+
+    def demand_all(self) -> None:
+        """Complain when a registry's file could not be had.
+
+        Raises:
+            Unavailable: a server does not answer; try again.
+            NotReady: a registry has no file of that day, or not yet.
+            BadInput: a file fails its checks.
+        """
+        for outcome, error in ((UNAVAILABLE, Unavailable), (MISSING, NotReady), (REFUSED, BadInput)):
+            found = [arrival for arrival in self.arrivals if arrival.outcome == outcome]
+            if found:
+                names = ", ".join(arrival.registry for arrival in found)
+                details = "; ".join(arrival.detail for arrival in found)
+                raise error(f"delegation files {outcome} of {names}", actual=details)
+
+
 def fetch_delegations(
     settings: Settings,
     day: date | None = None,
@@ -109,8 +145,10 @@ def fetch_delegations(
     progress: Progress | None = None,
     attempts: int = 4,
     pause_seconds: float = 2.0,
-) -> tuple[Arrival, ...]:
+) -> FetchSummary:
     """Bring the registries' extended files of a day into the archive.
+
+    A registry whose file cannot be had stops no other; ``FetchSummary.demand_all`` makes an error of it.
 
     Args:
         settings: says where the archive is.
@@ -121,7 +159,7 @@ def fetch_delegations(
         pause_seconds: wait before the second try; twice as long before each further one.
 
     Returns:
-        What became of each registry's file; none of them stops the others.
+        What became of each registry's file.
 
     Raises:
         Unavailable: the archive cannot be listed or written.
@@ -139,7 +177,7 @@ def fetch_delegations(
         )
         if progress:
             progress("fetch delegations", done, len(REGISTRIES))
-    return tuple(arrivals)
+    return FetchSummary(day, tuple(arrivals))
 
 
 def _fetch_one(

@@ -19,6 +19,7 @@ from tsubame.keys import REGISTRIES, DelegationKey
 from tsubame.periods import days_between
 from tsubame.pipeline.delegation_sources import (
     Arrival,
+    FetchSummary,
     base_urls_from_environment,
     fetch_delegations,
     import_delegation,
@@ -37,6 +38,7 @@ from tsubame.stores import Store, open_store
 __all__ = [
     "Arrival",
     "DelegationArchive",
+    "FetchSummary",
     "Refusal",
     "SnapshotUse",
     "base_urls_from_environment",

@@ -28,6 +28,7 @@ from tsubame.provenance import code_version, digest_of
 from tsubame.regions.moves import Move
 from tsubame.sensors import SensorRegistry
 from tsubame.settings import Settings
+from tsubame.simulate.truth import TRUTH
 from tsubame.stores import Store
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     from tsubame.validation.frames import ValidationFrames
 
 STAGE = "counts → analysis"
+
+SIMULATED = (
+    "このレポートは、模擬的に生成したデータから作成したものです。実際の観測結果ではありません。",
+    "This report was made from simulated data. It describes no real observation.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +329,8 @@ def _context(
         damaged=tuple(DamagedCapture(key, text) for key, (_, part) in captures.items() if (text := part.damage())),
         code_version=code_version(),
         data_docs=docs,
+        # What `tsubame simulate` leaves beside its captures; what it says is for tests, that it is there is for all.
+        notice=SIMULATED if Store(settings.captures_url).exists(TRUTH) else None,
     )
 
 

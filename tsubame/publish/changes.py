@@ -5,9 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tsubame.report.names import LANGUAGES, Language, region_name
+
 _TABLES = {"ports": "label", "regions": "region"}
 _LISTED = 200
 """Inputs named one by one; of more, the number is given."""
+
+_KINDS = ("added", "removed", "changed")
+_WORDS: Mapping[Language, Mapping[str, str]] = {
+    "ja": {
+        "rank": "順位",
+        "packets": "パケット数",
+        "claim_added": "記述の追加",
+        "claim_removed": "記述の削除",
+        "claim_reworded": "記述の変更",
+        "claim_numbers": "文面は同じで根拠の数値が変わった記述の数",
+        "inputs": "入力",
+        "added": "追加",
+        "removed": "削除",
+        "changed": "変更",
+        "code": "プログラムの版",
+    },
+    "en": {
+        "rank": "rank",
+        "packets": "packets",
+        "claim_added": "Statement added",
+        "claim_removed": "Statement removed",
+        "claim_reworded": "Statement reworded",
+        "claim_numbers": "Statements whose words stay and whose numbers changed",
+        "inputs": "Inputs",
+        "added": "added",
+        "removed": "removed",
+        "changed": "changed",
+        "code": "Code version",
+    },
+}
 
 
 def describe_changes(
@@ -35,7 +67,7 @@ def describe_changes(
         "inputs": inputs,
         "code": None if versions[0] == versions[1] else {"before": versions[0], "after": versions[1]},
     }
-    return {**changes, "summary": {"ja": _summary_ja(changes), "en": _summary_en(changes)}}
+    return {**changes, "summary": {language: _summary(changes, language) for language in LANGUAGES}}
 
 
 def _rows(before: Mapping[str, Any], after: Mapping[str, Any], name: str, key: str) -> list[dict[str, Any]]:
@@ -89,7 +121,7 @@ def _inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
         if added or removed or changed:
             found[name] = {
                 kind: {"number": len(keys), "keys": keys[:_LISTED]}
-                for kind, keys in (("added", added), ("removed", removed), ("changed", changed))
+                for kind, keys in zip(_KINDS, (added, removed, changed), strict=True)
             }
     return found
 
@@ -107,46 +139,29 @@ def _named(value: object) -> dict[str, object]:
     return {} if value is None else {"": value}
 
 
-def _summary_en(changes: Mapping[str, Any]) -> list[str]:
+def _summary(changes: Mapping[str, Any], language: Language) -> list[str]:
+    words, colon = _WORDS[language], "：" if language == "ja" else ": "
     lines = []
     for name, key in _TABLES.items():
         for row in changes["tables"][name]:
-            for column, label in (("rank", "rank"), ("packets", "packets")):
+            label = region_name(row[key], language) if name == "regions" else row[key]
+            for column in ("rank", "packets"):
                 if column in row["cells"]:
                     cell = row["cells"][column]
-                    lines.append(f"{row[key]}: {label} {_shown(cell['before'])} → {_shown(cell['after'])}")
-    claims = changes["claims"]
+                    lines.append(f"{label}{colon}{words[column]} {_shown(cell['before'])} → {_shown(cell['after'])}")
+    claims, text = changes["claims"], f"text_{language}"
     for kind in ("added", "removed"):
-        lines += [f"Statement {kind}: {claim['text_en']}" for claim in claims[kind]]
-    lines += [f"Statement reworded: {claim['text_en']['after']}" for claim in claims["changed"]]
+        lines += [f"{words[f'claim_{kind}']}{colon}{claim[text]}" for claim in claims[kind]]
+    reworded = [claim[text] for claim in claims["changed"] if claim[text]["before"] != claim[text]["after"]]
+    lines += [f"{words['claim_reworded']}{colon}{said['before']} → {said['after']}" for said in reworded]
+    same = len(claims["changed"]) - len(reworded)
+    if same:
+        lines.append(f"{words['claim_numbers']}{colon}{same:,}")
     for name, kinds in changes["inputs"].items():
-        numbers = [
-            f"{kinds[kind]['number']:,} {kind}" for kind in ("added", "removed", "changed") if kinds[kind]["number"]
-        ]
-        lines.append(f"Inputs ({name}): {', '.join(numbers)}")
+        numbers = [f"{words[kind]} {kinds[kind]['number']:,}" for kind in _KINDS if kinds[kind]["number"]]
+        lines.append(f"{words['inputs']} {name}{colon}{', '.join(numbers)}")
     if changes["code"]:
-        lines.append(f"Code version: {changes['code']['before']} → {changes['code']['after']}")
-    return lines
-
-
-def _summary_ja(changes: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for name, key in _TABLES.items():
-        for row in changes["tables"][name]:
-            for column, label in (("rank", "順位"), ("packets", "パケット数")):
-                if column in row["cells"]:
-                    cell = row["cells"][column]
-                    lines.append(f"{row[key]}：{label} {_shown(cell['before'])} → {_shown(cell['after'])}")
-    claims = changes["claims"]
-    for kind, word in (("added", "追加"), ("removed", "削除")):
-        lines += [f"記述の{word}：{claim['text_ja']}" for claim in claims[kind]]
-    lines += [f"記述の変更：{claim['text_ja']['after']}" for claim in claims["changed"]]
-    words = {"added": "追加", "removed": "削除", "changed": "変更"}
-    for name, kinds in changes["inputs"].items():
-        numbers = [f"{word}{kinds[kind]['number']:,}件" for kind, word in words.items() if kinds[kind]["number"]]
-        lines.append(f"入力（{name}）：{'、'.join(numbers)}")
-    if changes["code"]:
-        lines.append(f"プログラムの版：{changes['code']['before']} → {changes['code']['after']}")
+        lines.append(f"{words['code']}{colon}{changes['code']['before']} → {changes['code']['after']}")
     return lines
 
 

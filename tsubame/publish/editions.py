@@ -94,11 +94,14 @@ def build_edition(
         "lineage.json": encode_lineage(context),
         "schema/report.schema.json": (json.dumps(load_schema(), ensure_ascii=False, indent=2) + "\n").encode(),
         **build_data(analysis, plans),
-        **draw_figures(analysis, plans),
         **{f"{_VALIDATION}{path}": content for path, content in sorted(context.data_docs.items())},
     }
-    refuse_addresses(files, networks)
-    return Edition(analysis.quarter, files)
+    secret = tuple(networks)
+    # Drawing is what takes time: a refusal need not wait for it.
+    refuse_addresses(files, secret)
+    figures = draw_figures(analysis, plans)
+    refuse_addresses(figures, secret)
+    return Edition(analysis.quarter, files | figures)
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:

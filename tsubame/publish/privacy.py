@@ -50,6 +50,7 @@ _NO_NUMBERS = (
     b"\x00\x00\x01\x00",
 )
 _SMALLEST_HIDING_BLOCK = 24
+_SMALLEST_SWAPPED = np.uint64(2**24)
 
 Addresses = npt.NDArray[np.uint64]
 
@@ -94,16 +95,23 @@ class Networks:
         """Say whether an address is a sensor's."""
         return bool(_inside(np.array([value], np.uint64), self.first, self.last)[0])
 
-    def hold_number(self, value: int) -> bool:
-        """Say whether a bare number is a sensor's address, in either byte order."""
-        return 0 <= value < 2**32 and bool(self.hold_numbers(np.array([value], np.uint64))[0])
+    def hold_number(self, value: int, *, plain: bool = False) -> bool:
+        """Say whether a bare number is a sensor's address; see ``hold_numbers``."""
+        return 0 <= value < 2**32 and bool(self.hold_numbers(np.array([value], np.uint64), plain=plain)[0])
 
-    def hold_numbers(self, values: Addresses) -> npt.NDArray[np.bool_]:
-        """Say for each number below 2**32 whether it is a sensor's address, in either byte order."""
+    def hold_numbers(self, values: Addresses, *, plain: bool = False) -> npt.NDArray[np.bool_]:
+        """Say for each number below 2**32 whether it is a sensor's address, in either byte order.
+
+        Args:
+            values: (n,) uint64.
+            plain: whether the numbers may as well be counts. Then those below 2**24 are compared in host order
+                only: swapped, every small count is an address that ends in .0, such as 7 and 7.0.0.0.
+        """
         swapped = values.astype(np.uint32).byteswap().astype(np.uint64)
-        return _inside(values, self.numeric_first, self.numeric_last) | _inside(
-            swapped, self.numeric_first, self.numeric_last
-        )
+        in_swapped = _inside(swapped, self.numeric_first, self.numeric_last)
+        if plain:
+            in_swapped &= values >= _SMALLEST_SWAPPED
+        return _inside(values, self.numeric_first, self.numeric_last) | in_swapped
 
     def hidden_by(self, first: int, last: int, length: int) -> bool:
         """Say whether a published block names many addresses around a sensor's, rather than the sensor.
@@ -201,7 +209,7 @@ def _scan_text(text: str, known: Networks) -> Iterator[tuple[str, int]]:
         elif match["length"] is None and known.hold_number(int.from_bytes(bytes(parts), "little")):
             yield "reversed dotted text", match.start()
     for match in _DECIMAL.finditer(text):
-        if known.hold_number(int(match[1])):
+        if known.hold_number(int(match[1]), plain=True):
             yield "decimal number", match.start()
     for match in _HEX.finditer(text):
         if known.hold_number(int(match[1], 16)):
@@ -259,7 +267,7 @@ def _numbers_with_addresses(column: pa.ChunkedArray, known: Networks) -> list[in
         return []
     # An address in a signed column is a negative number from 128.0.0.0 on.
     values = np.array([value & 0xFFFFFFFF for _, value in numbers], np.uint64)
-    return [row for (row, _), hit in zip(numbers, known.hold_numbers(values).tolist(), strict=True) if hit]
+    return [row for (row, _), hit in zip(numbers, known.hold_numbers(values, plain=True).tolist(), strict=True) if hit]
 
 
 def _scan_png(content: bytes, known: Networks) -> Iterator[tuple[str, int]]:

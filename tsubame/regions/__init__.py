@@ -10,7 +10,7 @@ In the order of the data path::
     overlaps     which of several records of an address is believed
     table        records of the registries -> one gapless table of intervals over all 2**32 addresses
     blocks       other sources of such a table: lists of country and CIDR block
-    lookup       addresses -> region codes, by a two-level table
+    lookup       addresses -> region codes, by a table of /24 blocks
     changes      two tables -> where they differ
     moves        two tables, or a quarter of them -> the blocks that changed region
     snapshots    which files are in force on a day

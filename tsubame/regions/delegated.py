@@ -352,8 +352,7 @@ def _take_summaries(
 
 def _short_line(layout: Layout, line: int) -> str:
     """Say what is wrong with a line of too few fields."""
-    start, length = layout.bounds(np.array([line]), 5) if layout.fields[line] == 6 else (None, None)
-    if start is not None and matches(layout.text, start, length, "summary")[0]:
+    if layout.fields[line] == 6 and matches(layout.text, *layout.bounds(np.array([line]), 5), "summary")[0]:
         return "a summary that is given twice, or of nothing known"
     return f"{layout.fields[line]} fields where a record has 7 or 8"
 

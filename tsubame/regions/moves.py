@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
 
@@ -64,6 +64,7 @@ class RegionHistory:
         spans: (n, 2) the intervals, see ``changes.Spans``.
         names: region names.
         regions: (t, n) indices into ``names``.
+        since: (t, n) the day, by its place, since which each interval has had its region.
         holder_names: opaque-ids.
         holders: (t, n) indices into ``holder_names``.
     """
@@ -72,8 +73,10 @@ class RegionHistory:
     spans: Spans
     names: tuple[str, ...]
     regions: Matrix
+    since: Matrix
     holder_names: tuple[str, ...]
     holders: Matrix
+    _known: dict[tuple[int, ...], Move] = field(default_factory=dict)
 
     def between(self, earlier: int, later: int) -> tuple[Move, ...]:
         """Return the moves between two days, in order of address.
@@ -86,10 +89,7 @@ class RegionHistory:
             later: a later place.
         """
         columns = np.flatnonzero(self.regions[earlier] != self.regions[later])
-        if not len(columns):
-            return ()
-        away = self.regions[earlier:later, columns] != self.regions[later, columns]
-        since = later - np.argmax(away[::-1], axis=0)
+        since = self.since[later, columns]
         return self._moves(columns, np.full(len(columns), earlier), np.full(len(columns), later), since)
 
     def steps(self) -> tuple[Move, ...]:
@@ -109,15 +109,17 @@ class RegionHistory:
         for values in (sources, targets, holders, since):
             begins[1:] |= values[1:] != values[:-1]
         ends = np.append(begins[1:], True)[: len(begins)]
-        return tuple(
-            Move(start, stop - 1, self.names[source], self.names[target], self.holder_names[holder], self.days[day])
-            for start, stop, source, target, holder, day in zip(
-                first[begins].tolist(),
-                end[ends].tolist(),
-                *(values[begins].tolist() for values in (sources, targets, holders, since)),
-                strict=True,
-            )
+        others = (part[begins].tolist() for part in (sources, targets, holders, since))
+        rows = zip(first[begins].tolist(), (end[ends] - 1).tolist(), *others, strict=True)
+        return tuple([self._known.get(row) or self._move(row) for row in rows])
+
+    def _move(self, row: tuple[int, ...]) -> Move:
+        """Make a move once: most are the same between very many pairs of days."""
+        first, last, source, target, holder, since = row
+        move = self._known[row] = Move(
+            first, last, self.names[source], self.names[target], self.holder_names[holder], self.days[since]
         )
+        return move
 
 
 def trace_regions(snapshots: Sequence[tuple[date, RegionTable]]) -> RegionHistory:
@@ -136,15 +138,15 @@ def trace_regions(snapshots: Sequence[tuple[date, RegionTable]]) -> RegionHistor
         id(table): (states_at(table, spans[:, 0], names), _holders_at(table, spans[:, 0], holder_names))
         for table in distinct
     }
-    empty = np.zeros((0, len(spans)), dtype=np.int64)
-    return RegionHistory(
-        tuple(day for day, _ in snapshots),
-        spans,
-        names,
-        np.stack([rows[id(table)][0] for table in tables]) if tables else empty,
-        tuple(holder_names),
-        np.stack([rows[id(table)][1] for table in tables]) if tables else empty,
+    regions, holders = (
+        np.array([rows[id(table)][which] for table in tables], dtype=np.int64).reshape(len(tables), len(spans))
+        for which in (0, 1)
     )
+    changed = np.zeros(regions.shape, dtype=np.bool_)
+    changed[1:] = regions[1:] != regions[:-1]
+    since = np.maximum.accumulate(changed * np.arange(len(tables))[:, None], axis=0)
+    days = tuple(day for day, _ in snapshots)
+    return RegionHistory(days, spans, names, regions, since, tuple(holder_names), holders)
 
 
 def _holders_at(table: RegionTable, addresses: np.ndarray, numbers: dict[str, int]) -> np.ndarray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from typing import Any
 
 from tsubame.analysis import results
@@ -144,7 +143,9 @@ def name_subject(protocol: int | None, port: int | None, region: str | None) -> 
     if region is not None:
         return region_subject(region)
     assert protocol is not None
-    return f"{port_label(protocol, port, 'ja')}宛", f"to {port_label(protocol, port, 'en')}"
+    ja, en = port_label(protocol, port, "ja"), port_label(protocol, port, "en")
+    # A protocol without ports is what the packets are of, not where they go.
+    return (ja, f"of {en}") if port is None else (f"{ja}宛", f"to {en}")
 
 
 def region_subject(region: str) -> Bilingual:
@@ -244,18 +245,29 @@ def _order_claims(analysis: QuarterAnalysis, rows: Sequence[RankedPort | RankedR
             formula="rank by packets of the domestic sensors, all kinds and tools",
             figure=figure,
         )
-    for upper, lower in pairwise(rows):
-        if upper.close_to_next:
-            text = narrative.say_close(_name_of(upper), _name_of(lower))
-            yield Claim(
-                f"close-{_slug_of(upper)}-{_slug_of(lower)}",
-                "close",
-                _subject_of(upper),
-                *text,
-                windows=window,
-                formula="95 % rank intervals overlap, resampling sensors and 7-day blocks",
-                figure=figure,
-            )
+    for group in _close_groups(rows):
+        yield Claim(
+            f"close-{'-'.join(map(_slug_of, group))}",
+            "close",
+            _subject_of(group[0]),
+            *narrative.say_close([_name_of(row) for row in group]),
+            windows=window,
+            formula="neighbours change places in at least 5 % of the resamples of sensors × 7-day blocks",
+            figure=figure,
+        )
+
+
+def _close_groups(rows: Sequence[RankedPort | RankedRegion]) -> Iterator[list[RankedPort | RankedRegion]]:
+    """Yield the runs of rows of which each is close to the next one."""
+    group: list[RankedPort | RankedRegion] = []
+    for row in rows:
+        group.append(row)
+        if not row.close_to_next:
+            if len(group) > 1:
+                yield group
+            group = []
+    if len(group) > 1:
+        yield group
 
 
 def _name_of(row: RankedPort | RankedRegion) -> Bilingual:
@@ -347,6 +359,7 @@ def _reassignment_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
             Subject("source", region=item.to_region),
             *text,
             onset=item.date,
+            end=narrative.reassigned_days(item)[1],
             ratio=item.observed.value,
             ratio_interval=item.observed.interval,
             windows=(item.before, item.after),

@@ -37,7 +37,7 @@ from tsubame.report.claims import (
     reported_reassignments,
 )
 from tsubame.report.names import LANGUAGES, Language, port_label, region_name
-from tsubame.report.narrative import day_text, quarter_title
+from tsubame.report.narrative import day_text, quarter_title, reassigned_days, span_text
 
 COVERAGE_FIGURE = "coverage"
 
@@ -120,7 +120,7 @@ def plan_figures(analysis: QuarterAnalysis) -> tuple[FigurePlan, ...]:
 def _plan_reassignment(item: Reassignment, number: int) -> FigurePlan:
     ja = f"{region_name(item.from_region)}・{region_name(item.to_region)}"
     en = f"{english_in_sentence(item.from_region)} and {english_in_sentence(item.to_region)}"
-    when_ja, when_en = day_text(item.date, "ja"), day_text(item.date, "en")
+    when_ja, when_en = span_text(*reassigned_days(item))
     return FigurePlan(
         reassignment_figure(item),
         number,

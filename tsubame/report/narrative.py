@@ -11,7 +11,7 @@ from datetime import date
 
 from tsubame.analysis import results
 from tsubame.analysis.results import Interval
-from tsubame.periods import Quarter
+from tsubame.periods import ONE_DAY, Quarter
 from tsubame.report.names import Language
 
 Bilingual = tuple[str, str]
@@ -122,11 +122,15 @@ def say_unchanged(count: int) -> Bilingual:
     )
 
 
-def say_close(upper: Bilingual, lower: Bilingual) -> Bilingual:
-    """Say that two neighbouring ranks could as well be the other way round."""
+def say_close(names: Sequence[Bilingual]) -> Bilingual:
+    """Say that neighbouring ranks could as well be in another order."""
+    ja, en = "、".join(name for name, _ in names[:-1]), ", ".join(name for _, name in names[:-1])
     return (
-        f"{upper[0]}と{lower[0]}の差は観測のばらつきの範囲内であり、順位が入れ替わる可能性があります。",
-        f"The difference between {upper[1]} and {lower[1]} is within the scatter of the observation, "
+        f"{ja}と{names[-1][0]}の差は観測のばらつきの範囲内であり、順位が入れ替わる可能性があります。",
+        f"The differences between {en} and {names[-1][1]} are within the scatter of the observation, "
+        "so their order is not certain."
+        if len(names) > 2
+        else f"The difference between {en} and {names[-1][1]} is within the scatter of the observation, "
         "so their order is not certain.",
     )
 
@@ -171,14 +175,15 @@ def say_reassignment(item: results.Reassignment, names: tuple[Bilingual, Bilingu
         f"{blocks:,} address block{plural} ({addresses:,} addresses) that had been delegated to {from_en} "
         f"being delegated to {to_en}"
     )
-    when_ja, when_en = day_text(item.date, "ja"), day_text(item.date, "en")
+    when_ja, when_en = span_text(*reassigned_days(item))
     if item.verdict == results.NO_SHIFT:
         return (
             f"{when_ja}に{moved_ja}ましたが、両地域のパケット観測数に目立った変化は見られませんでした。",
             f"On {when_en} the registries' data show {moved_en}; "
             "no marked change in either region's packets went with it.",
         )
-    seen_ja = f"{when_ja}頃を境として、{from_ja}と{to_ja}を送信元とするパケット観測数に変化がありました{changed[0]}。"
+    around = f"{when_ja}頃を境として" if reassigned_days(item)[1] == item.date else f"{when_ja}にかけて"
+    seen_ja = f"{around}、{from_ja}と{to_ja}を送信元とするパケット観測数に変化がありました{changed[0]}。"
     seen_en = f"Around {when_en} the numbers of packets from {from_en} and {to_en} changed{changed[1]}. "
     held = _held_apart(item, to_ja, to_en)
     share_ja, share_en = _share(item)
@@ -202,6 +207,20 @@ def say_reassignment(item: results.Reassignment, names: tuple[Bilingual, Bilingu
         f"On {when_en} the registries' data show {moved_en}. "
         "Whether this affected the two regions' packets cannot be told.",
     )
+
+
+def reassigned_days(item: results.Reassignment) -> tuple[date, date]:
+    """Return the first and the last day of a reassignment: the days between its two windows."""
+    return item.date, max(item.date, item.after.first - ONE_DAY)
+
+
+def span_text(first: date, last: date) -> Bilingual:
+    """Return ``1月21日`` or ``1月21日から23日``; ``21 January`` or ``21–23 January``."""
+    if first == last:
+        return day_text(first, "ja"), day_text(first, "en")
+    if first.month == last.month:
+        return f"{day_text(first, 'ja')}から{last.day}日", f"{first.day}–{day_text(last, 'en')}"
+    return f"{day_text(first, 'ja')}から{day_text(last, 'ja')}", f"{day_text(first, 'en')} to {day_text(last, 'en')}"
 
 
 def _changes(item: results.Reassignment, names: tuple[Bilingual, Bilingual]) -> Bilingual:

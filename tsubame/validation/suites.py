@@ -16,18 +16,20 @@ from tsubame.validation.verdict import CRITICAL, Failure, SuiteResult
 if TYPE_CHECKING:
     import pandas as pd
 
-SUITES = (
-    "delegations",
-    "captures",
-    "days",
-    "counts",
-    "regions",
-    "moves",
-    "reassignments",
-    "verdicts",
-    "ranking",
-)
-"""Modules of ``expectations.suites``, in the order of the data path."""
+ROW_NAMES = {
+    "delegations": ("day", "registry"),
+    "captures": ("capture",),
+    "days": ("day",),
+    "counts": ("day", "column"),
+    "regions": ("day", "region"),
+    "moves": ("day", "from_region", "to_region"),
+    "reassignments": ("from_region", "to_region"),
+    "verdicts": ("date", "from_region", "to_region"),
+    "ranking": ("table", "name"),
+}
+"""What names a row of each suite's frame; the suites are the modules of ``expectations.suites``."""
+
+SUITES = tuple(ROW_NAMES)
 
 _EXAMPLES = 3
 
@@ -83,20 +85,24 @@ def _run(gx: Any, context: Any, source: Any, name: str, frame: pd.DataFrame) -> 
     definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
     result = context.validation_definitions.add(definition).run(
         batch_parameters={"dataframe": frame},
-        result_format={"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES},
+        result_format={
+            "result_format": "SUMMARY",
+            "partial_unexpected_count": _EXAMPLES,
+            "unexpected_index_column_names": list(ROW_NAMES[name]),
+        },
     )
-    failures = tuple(_failure(each) for each in result.results if not each.success)
+    failures = tuple(_failure(each, ROW_NAMES[name]) for each in result.results if not each.success)
     return SuiteRun(SuiteResult(name, len(result.results) - len(failures), failures), result)
 
 
-def _failure(result: Any) -> Failure:
+def _failure(result: Any, row_names: tuple[str, ...]) -> Failure:
     config = result.expectation_config
     severity = getattr(config.severity, "value", None) or str(config.severity or CRITICAL)
     expected = " ".join((config.description or config.type).split())
-    return Failure(severity, f"{expected}: {_found(result)}")
+    return Failure(severity, f"{expected}: {_found(result, row_names)}")
 
 
-def _found(result: Any) -> str:
+def _found(result: Any, row_names: tuple[str, ...]) -> str:
     """Say in one line what was found instead."""
     problem = _exception(result.exception_info)
     if problem:
@@ -104,13 +110,22 @@ def _found(result: Any) -> str:
     details = (result.result.get("details") or {}).get("failures")
     if details:
         return _shortened(details)
-    examples = result.result.get("partial_unexpected_list")
-    column = result.expectation_config.kwargs.get("column", "value")
+    examples = result.result.get("partial_unexpected_index_list")
     if examples:
-        count = result.result.get("unexpected_count")
-        values = ", ".join(dict.fromkeys(str(value) for value in examples))
-        return f"{count} of {result.result.get('element_count')} rows, such as {column} {values}"
+        many = f"{result.result.get('unexpected_count')} of {result.result.get('element_count')} rows"
+        return f"{many}, such as " + "; ".join(_row(row, row_names) for row in examples)
     return f"found {result.result.get('observed_value')}"
+
+
+def _row(row: Mapping[str, Any], row_names: tuple[str, ...]) -> str:
+    """Name a row, and say what was unexpected in it."""
+    name = " ".join(str(row[key]) for key in row_names)
+    values = (
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in row.items()
+        if key not in row_names
+    )
+    return " with ".join(part for part in (name, ", ".join(values)) if part)
 
 
 def _shortened(lines: list[str]) -> str:

@@ -125,7 +125,7 @@ def test_changed_content_makes_the_next_edition_with_its_changes(site, edition):
     assert changes["inputs"]["captures"]["added"] == {"number": 1, "keys": ["jp-02/2024/04/01/late.pcap"]}
     page = site.read("2024Q2/editions/2/index.html").decode()
     assert "前の版からの変更点（第1版）" in page
-    assert "入力（captures）：追加1件" in page
+    assert "入力 captures：追加 1" in page
     front = site.read("index.html").decode()
     assert "2024Q2/editions/2/index.html" in front
     assert "2024Q2/editions/1/index.html" in front

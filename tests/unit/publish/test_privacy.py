@@ -94,6 +94,14 @@ def test_what_only_looks_like_one_is_let_through(text):
     assert not found(text.encode())
 
 
+def test_a_count_is_no_address_that_ends_in_zero():
+    block = [network("7.0.0.0/24"), network("198.51.0.0/24")]
+    count = int.from_bytes(ipaddress.IPv4Address("198.51.0.0").packed, "little")
+    assert not found(parquet(packets=pa.array([7, count], pa.uint64())), block)
+    assert not found(f"bytes {count}00 and 1234567".encode(), block)
+    assert found(b"07000000", block)
+
+
 def test_every_address_of_a_block_counts():
     block = [network("203.0.113.0/24")]
     for address in ("203.0.113.0", "203.0.113.128", "203.0.113.255"):
@@ -189,8 +197,8 @@ def test_any_address_is_found_between_any_punctuation(address, form, around):
         r=".".join(reversed(dotted.split("."))),
         s=int.from_bytes(address.to_bytes(4, "big"), "little"),
     )
-    if text.isdigit() and len(text) < 7:
-        return
+    if form == "{s}" and address % 256 == 0:
+        return  # below 2**24: as good as any count
     assert found((around + text + around).encode(), [(address, address)])
 
 

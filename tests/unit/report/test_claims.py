@@ -40,9 +40,9 @@ def test_the_seeds_statements_are_made(analysis):
     assert [w.as_text() for w in china.windows] == [["2023-01-01", "2023-01-10"], ["2023-03-22", "2023-03-31"]]
 
     moved = claims["reassignment-gb-nl-20230121"]
-    assert moved.onset == date(2023, 1, 21)
+    assert (moved.onset, moved.end) == (date(2023, 1, 21), date(2023, 1, 23))
     assert moved.ratio == 8.04
-    assert "1月21日頃を境として、英国とオランダを送信元とするパケット観測数に変化" in moved.text_ja
+    assert "1月21日から23日にかけて、英国とオランダを送信元とするパケット観測数に変化" in moved.text_ja
     assert "オランダが10日間平均で約8倍、英国が約0.4倍" in moved.text_ja
     assert "影響と考えられます" in moved.text_ja
     assert "約1倍で、変化は認められません" in moved.text_ja
@@ -87,6 +87,22 @@ def test_what_cannot_be_told_is_said_to_be_so_of_regions_in_the_table_only(layou
     elsewhere = dataclasses.replace(item, from_region="SE", to_region="FI")
     claims = derive_claims(layouts.analysis_2023q1(reassignments=(elsewhere,)))
     assert not [claim for claim in claims if claim.kind == "reassignment"]
+
+
+def test_a_move_of_one_day_is_dated_by_it(layouts):
+    item = dataclasses.replace(layouts.gb_to_nl(), after=Window(date(2023, 1, 22), date(2023, 1, 31)))
+    claim = claims_of(layouts.analysis_2023q1(reassignments=(item,)))["reassignment-gb-nl-20230121"]
+    assert claim.text_ja.startswith("1月21日頃を境として、")
+    assert claim.text_en.startswith("Around 21 January ")
+    assert claim.end == claim.onset
+
+
+def test_close_neighbours_are_told_together(layouts, analysis):
+    rows = tuple(dataclasses.replace(row, close_to_next=row.rank in (2, 3, 5)) for row in analysis.regions)
+    claims = claims_of(dataclasses.replace(analysis, regions=rows))
+    assert claims["close-cn-nl-ru"].text_ja.startswith("中国、オランダとロシアの差は")
+    assert claims["close-cn-nl-ru"].text_en.startswith("The differences between China, the Netherlands and Russia")
+    assert sum(claim.kind == "close" and claim.subject.region is not None for claim in claims.values()) == 1
 
 
 def test_windows_cut_at_the_quarters_ends_are_said_as_they_are(layouts):

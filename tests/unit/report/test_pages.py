@@ -155,3 +155,15 @@ def test_the_front_page_lists_quarters_newest_first():
     ]
     assert links[3] == "2022Q4/editions/1/index.html"
     assert "まだありません" in read(render_site([])).text
+
+
+def test_long_lists_are_cut_and_say_so(layouts, analysis):
+    from tsubame.report.context import DamagedCapture
+
+    damaged = tuple(DamagedCapture(f"jp-01/2023/01/01/{n:03}.pcap", "cut") for n in range(25))
+    context = layouts.make_context(damaged=damaged, notes=tuple(f"note {n}" for n in range(30)))
+    text = read(render_edition(build_document(analysis, context, plan_figures(analysis)))).text
+    assert "25件" in text
+    assert "ほか15件" in text
+    assert "ほか10件" in text
+    assert "note 20" not in text

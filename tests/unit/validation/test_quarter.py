@@ -113,7 +113,8 @@ def test_a_damaged_capture_is_noted(good):
     assert not verdict.refused
     assert not verdict.passed
     assert verdict.notes == (
-        "captures: Every capture is read to its end: 1 of 90 rows, such as error cut at byte 77",
+        "captures: Every capture is read to its end: 1 of 90 rows, such as "
+        "jp-1/2023-01-01.pcap with error cut at byte 77",
     )
 
 
@@ -129,18 +130,18 @@ def test_many_unreadable_captures_refuse(good):
 @pytest.mark.parametrize(
     ("change", "refused", "said"),
     [
-        ({"age_days": 9}, False, "1 of 450 rows, such as age_days 9"),
-        ({"age_days": 100}, True, "such as age_days 100"),
-        ({"age_days": -1}, True, "such as age_days -1"),
-        ({"faults": 2}, False, "1 of 450 rows, such as faults"),
-        ({"addresses": 0}, True, "such as addresses"),
+        ({"age_days": 9}, False, "1 of 450 rows, such as 2023-01-03 afrinic with age_days 9"),
+        ({"age_days": 100}, True, "such as 2023-01-03 afrinic with age_days 100"),
+        ({"age_days": -1}, True, "with age_days -1"),
+        ({"faults": 2}, False, "1 of 450 rows, such as 2023-01-03 afrinic with faults 2"),
+        ({"addresses": 0}, True, "with addresses 0"),
         ({"addresses": 99 * 10**6}, False, "afrinic 2023-01-03: 99,000,000 addresses, 1.0% fewer"),
         ({"addresses": 5 * 10**7}, True, "50.0% fewer"),
-        ({"md5_ok": False}, True, "such as md5_ok"),
+        ({"md5_ok": False}, True, "with md5_ok False"),
         ({"md5_ok": None}, False, ""),
-        ({"glitch": True}, False, "such as glitch"),
+        ({"glitch": True}, False, "with glitch True"),
         ({"snapshot_date": None, "age_days": None, "addresses": None}, False, "afrinic: no snapshot on 1 of 90"),
-        ({"registry": "iana"}, True, "1 of 450 rows, such as registry iana"),
+        ({"registry": "iana"}, True, "1 of 450 rows, such as 2023-01-03 iana"),
     ],
 )
 def test_delegations(good, change, refused, said):
@@ -206,7 +207,7 @@ def test_a_sensor_down_is_noted(good):
     days = tuple(account(sum(r.packets for r in wrong(day))) | {"day": day} for day in Q.days)
     verdict = verdict_of(dataclasses.replace(good, current=cube, accounting_days=days), "days")
     assert not verdict.refused
-    assert "3 of 90 rows, such as sensors_up_share 0.5" in verdict.notes[0]
+    assert "3 of 90 rows, such as 2023-01-05 with sensors_up_share 0.5; 2023-02-05" in verdict.notes[0]
 
 
 def test_ranks_out_of_order_refuse(good):
@@ -221,3 +222,22 @@ def test_a_check_that_cannot_run_refuses(good):
     (run,) = run_suites({"days": tables["days"].drop(columns="sensors_up")})
     verdict = Verdict((run.outcome,))
     assert any("sensors_up" in line for line in verdict.notes + verdict.reasons), verdict.as_dict()
+
+
+def test_a_quarter_without_moves_or_captures_has_nothing_to_fail(good):
+    def quiet_rows(day):
+        return [Row("jp-1", 17, 53, 1, "JP", "JP", 5)] if day.month == 2 else []
+
+    cube = cube_of(quiet_rows, DOMESTIC)
+    quiet = dataclasses.replace(
+        good,
+        current=cube,
+        captures=(),
+        accounting_days=tuple(account(5) | {"day": day} for day in Q.days if day.month == 2),
+        delegations=(),
+        moves=(),
+        analysis=analyse_quarter(QuarterInputs(Q, SENSORS, cube, None)),
+    )
+    verdict = verdict_of(quiet)
+    assert not verdict.refused, verdict.as_dict()
+    assert {note.split(":")[0] for note in verdict.notes} == {"days"}

@@ -1,0 +1,42 @@
+"""Buttons on tasks: to the edition that was published, and to the Data Docs of its validation.
+
+They lead to ``pages``, which serves the site and the Data Docs to whoever is logged in to Airflow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import BaseOperatorLink, XCom
+
+PREFIX = "/tsubame"
+
+
+class EditionLink(BaseOperatorLink):
+    """From the task that published an edition to its page."""
+
+    name = "Report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """Return the page's address, or nothing when no edition was published."""
+        edition = XCom.get_value(ti_key=ti_key, key="return_value")
+        if not edition:
+            return ""
+        return f"{PREFIX}/site/{edition['quarter']}/editions/{edition['edition']}/index.html"
+
+
+class DataDocsLink(BaseOperatorLink):
+    """From the task that validated a quarter to what it found, passed or refused."""
+
+    name = "Data Docs"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """Return the address of the quarter's Data Docs."""
+        key = ti_key.get_template_context()["dag_run"].partition_key
+        return f"{PREFIX}/validation/{key}/docs/index.html" if key else ""
+
+
+def with_link(task: Any, link: BaseOperatorLink) -> Any:
+    """Give a task of the ``@task`` kind a button."""
+    task.operator.operator_extra_links = (link,)
+    return task
