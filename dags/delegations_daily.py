@@ -38,7 +38,7 @@ HOURS_UNTIL_PUBLISHED = 6
 def delegations_daily() -> None:
     """Fetch a day's delegation files."""
 
-    @task(outlets=[DELEGATIONS], execution_timeout=timedelta(minutes=30))
+    @task(multiple_outputs=False, outlets=[DELEGATIONS], execution_timeout=timedelta(minutes=30))
     def fetch(partition_key: str | None = None) -> dict[str, Any]:
         """Fetch the five files, check them, put them into the delegation bucket."""
         from tsubame.pipeline.delegations import fetch_delegations
@@ -46,7 +46,11 @@ def delegations_daily() -> None:
 
         with framed() as progress:
             day = require_day(partition_key)
-            return brief(fetch_delegations(Settings.from_environment(), day, progress=progress))
+            arrived = fetch_delegations(Settings.from_environment(), day, progress=progress)
+            said = brief(arrived)
+            # Every registry has had its turn; one that failed still fails the task, so that it is tried again.
+            arrived.demand_all()
+            return said
 
     fetch()
 

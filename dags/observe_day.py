@@ -39,7 +39,7 @@ LOOKBACK = timedelta(days=lookback_days())
 def observe_day() -> None:
     """Decode what has arrived, then count the days that it touches."""
 
-    @task
+    @task(multiple_outputs=False)
     def ingest(partition_key: str | None = None) -> dict[str, Any]:
         """Captures to flows: only captures that are new, changed or gone."""
         from tsubame.pipeline.ingest import ingest_days
@@ -49,7 +49,7 @@ def observe_day() -> None:
             day = require_day(partition_key)
             return brief(ingest_days(Settings.from_environment(), day - LOOKBACK, day, progress=progress))
 
-    @task(outlets=[DAY_COUNTS])
+    @task(multiple_outputs=False, outlets=[DAY_COUNTS])
     def count(partition_key: str | None = None, *, outlet_events: Any = None) -> dict[str, Any]:
         """Flows to counts: only days whose flows or delegations changed."""
         from tsubame.pipeline.counts import count_days

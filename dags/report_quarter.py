@@ -40,7 +40,7 @@ from tsubame_airflow.timetables import QuarterTimetable
 def report_quarter() -> None:
     """Complete the quarter's days, validate the result, publish it."""
 
-    @task(execution_timeout=timedelta(hours=12))
+    @task(multiple_outputs=False, execution_timeout=timedelta(hours=12))
     def complete_days(partition_key: str | None = None) -> dict[str, Any]:
         """Decode and count every day that is missing or stale, the quarter before included for previous ranks."""
         from tsubame.pipeline.quarter import complete_quarter
@@ -50,7 +50,7 @@ def report_quarter() -> None:
             quarter = require_quarter(partition_key)
             return brief(complete_quarter(Settings.from_environment(), quarter, previous=True, progress=progress))
 
-    @task
+    @task(multiple_outputs=False)
     def validate(partition_key: str | None = None) -> dict[str, Any]:
         """Run the suites; a failed critical expectation refuses the edition."""
         from tsubame.pipeline.report import validate_quarter
@@ -60,7 +60,7 @@ def report_quarter() -> None:
             quarter, now = require_quarter(partition_key), datetime.now(UTC)
             return brief(validate_quarter(Settings.from_environment(), quarter, now=now, progress=progress))
 
-    @task(outlets=[EDITION])
+    @task(multiple_outputs=False, outlets=[EDITION])
     def publish(partition_key: str | None = None, *, outlet_events: Any = None) -> dict[str, Any]:
         """Write the edition, then the pointer to it."""
         from tsubame.pipeline.report import publish_quarter

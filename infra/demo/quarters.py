@@ -20,6 +20,7 @@ from tsubame.stores import Store
 DAG = "report_quarter"
 _ENDED = ("success", "failed")
 _SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_TO_CLOSE = 180
 _EXIT_STATUS = {"EditionRefused": 5, "InputFailed": 3}
 _EXPECTED = ("EditionRefused", "InputFailed", "AirflowSkipException", "Unavailable")
 
@@ -70,10 +71,16 @@ class Quarters:
             Unavailable: Airflow does not know the DAG, or refuses.
         """
         self._await_dag()
-        unfinished = [b for b in self._backfills() if b["completed_at"] is None]
-        if unfinished:
-            self.tell("going on with the runs that were interrupted")
-            return
+        began = time.monotonic()
+        while any(backfill["completed_at"] is None for backfill in self._backfills()):
+            if any(run["state"] not in _ENDED for run in self._runs().values()):
+                self.tell("going on with the runs that were interrupted")
+                return
+            # All of its runs have ended; the scheduler takes note of that every half minute.
+            self.services.check()
+            if time.monotonic() - began > _SECONDS_TO_CLOSE:
+                raise Unavailable("the scheduler does not close the last backfill", key=DAG)
+            time.sleep(1)
         first, last = self.wanted[0], self.wanted[-1]
         made = self.services.airflow(
             "backfill", "create", "--dag-id", DAG, "--from-date", first.first_day.isoformat(),
@@ -134,8 +141,13 @@ class Quarters:
         return list(self._client.get("/backfills", dag_id=DAG, order_by="-id", limit=50)["backfills"])
 
     def _runs(self) -> dict[str, dict[str, Any]]:
-        """Return the newest run of each partition."""
-        found = self._client.get(f"/dags/{DAG}/dagRuns", order_by="-id", limit=100)["dag_runs"]
+        """Return the newest run of each partition; none while Airflow has yet to read the DAG file."""
+        try:
+            found = self._client.get(f"/dags/{DAG}/dagRuns", order_by="-id", limit=100)["dag_runs"]
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return {}
         newest: dict[str, dict[str, Any]] = {}
         for run in found:
             newest.setdefault(run["partition_key"], run)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import BaseOperatorLink, XCom
+from airflow.sdk import BaseOperatorLink
+from airflow.sdk.bases.xcom import BaseXCom
 
 PREFIX = "/tsubame"
 
@@ -19,7 +20,7 @@ class EditionLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
         """Return the page's address, or nothing when no edition was published."""
-        edition = XCom.get_value(ti_key=ti_key, key="return_value")
+        edition = BaseXCom.get_value(ti_key=ti_key, key="return_value")
         if not edition:
             return ""
         return f"{PREFIX}/site/{edition['quarter']}/editions/{edition['edition']}/index.html"

@@ -83,6 +83,9 @@ def framed() -> Iterator[Callable[[str, int, int], None]]:
         AirflowSkipException: the task has nothing to work on; the text says what is missing.
         Unavailable: as it is, for a retry.
     """
+    for name in ("distributed.batched", "distributed.http.proxy"):
+        # A closing cluster tells of every connection that it closes.
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with _stoppable():
             yield ProgressLog()

@@ -1,6 +1,7 @@
 """Airflow's services as ``make airflow`` runs them: settings, port, secrets, start, a death, the end."""
 
 import configparser
+import http.client
 import json
 import os
 import signal
@@ -9,14 +10,13 @@ import stat
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import psutil
 import pytest
 
-from infra.airflow.configuration import deploy
+from infra.airflow.client import Client
+from infra.airflow.configuration import Deployment, deploy
 from tsubame.errors import Unavailable, UsageError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -117,11 +117,51 @@ def test_paths_become_absolute_and_urls_stay(tmp_path):
     assert told["TSUBAME_SITE_URL"] == "s3://bucket/site"
 
 
+def check_pages(deployment: Deployment) -> None:
+    """The site and the Data Docs are served to who is logged in, and nothing else is."""
+    client = Client(deployment.url, "admin", lambda: deployment.password)
+    client.login()
+
+    def ask(path: str, *, logged_in: bool = True) -> tuple[int, str, bytes]:
+        headers = {"Authorization": f"Bearer {client._token}"} if logged_in else {}
+        connection = http.client.HTTPConnection("127.0.0.1", deployment.port, timeout=60)
+        try:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Content-Type", ""), answer.read()
+        finally:
+            connection.close()
+
+    page = "/tsubame/site/2023Q1/editions/1/index.html"
+    assert ask(page) == (200, "text/html; charset=utf-8", b"<p>report</p>")
+    assert ask("/tsubame/validation/2023Q1/docs/index.html")[2] == b"<p>docs</p>"
+    for path in ("/api/v2/dags", page, "/tsubame/validation/2023Q1/docs/index.html"):
+        assert ask(path, logged_in=False)[0] == 401, path
+    for path in (
+        "/tsubame/site/2023Q1/none.html",
+        "/tsubame/site/2023Q1/../secret",
+        "/tsubame/site/2023Q1/%2e%2e/secret",
+        "/tsubame/site/2023Q1/editions/..%2f..%2f..%2fsecret",
+        "/tsubame/validation/2023Q1/verdict.json",
+        "/tsubame/openapi.json",
+        "/tsubame/docs",
+    ):
+        assert ask(path)[0] == 404, path
+
+
 @pytest.mark.integration
 @pytest.mark.timeout(900)
 def test_services_start_serve_only_loopback_and_end_whole(tmp_path):
     env = environment(tmp_path)
     home = Path(env["AIRFLOW_HOME"])
+    for path, content in {
+        "site/2023Q1/editions/1/index.html": "<p>report</p>",
+        "site/secret": "secret",
+        "lake/validation/2023Q1/docs/index.html": "<p>docs</p>",
+        "lake/validation/2023Q1/verdict.json": "{}",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
     with (tmp_path / "said").open("w+") as said:
         services = subprocess.Popen(
             [sys.executable, "-m", "infra.airflow"], env=env, cwd=CHECKOUT, stdout=said, stderr=subprocess.STDOUT
@@ -130,8 +170,7 @@ def test_services_start_serve_only_loopback_and_end_whole(tmp_path):
             while "password in" not in (text := (tmp_path / "said").read_text()):
                 assert services.poll() is None, text
                 time.sleep(0.5)
-            with pytest.raises(urllib.error.HTTPError, match="401"):
-                urllib.request.urlopen(f"http://127.0.0.1:{env['PORT']}/api/v2/dags")
+            check_pages(deploy(env))
             second = run("infra.airflow", env | {"PORT": str(free_port())})
             assert (second.returncode, "run already" in second.stderr) == (4, True)
             running = processes_of(home)

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tsubame.cli.main import main
-from tsubame.errors import BadInput, NotReady, Unavailable, UsageError
+from tsubame.errors import BadInput, Unavailable, UsageError
 from tsubame.keys import REGISTRIES, DelegationKey
 from tsubame.pipeline.delegations import base_urls_from_environment, fetch_delegations, open_archive
 from tsubame.settings import Settings
@@ -212,7 +212,7 @@ def test_what_could_not_be_had_is_an_error_on_demand(site, settings):
         urls = {**site.bases, **bases}
         fetch_delegations(settings, DAY, base_urls=urls, attempts=1, pause_seconds=0.001).demand_all()
 
-    with pytest.raises(NotReady, match="missing of afrinic, apnic, arin, lacnic, ripencc"):
+    with pytest.raises(Unavailable, match="missing of afrinic, apnic, arin, lacnic, ripencc"):
         demand()
     for registry in REGISTRIES[:4]:
         site.add(registry)

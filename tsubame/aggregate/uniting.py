@@ -42,7 +42,8 @@ def _confirmed_sources(chunks: list[Chunk]) -> NDArray[np.int64]:
     sources, source_of = np.unique(flows[:, KEY] >> 32, return_inverse=True)
     matches = np.zeros(len(sources), np.int64)
     np.add.at(matches, source_of, flows[:, PACKETS])
-    return sources[matches >= matches_needed()]
+    confirmed: NDArray[np.int64] = sources[matches >= matches_needed()]
+    return confirmed
 
 
 def _settle(flows: Chunk, awaiting: NDArray[np.intp], confirmed: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -29,10 +29,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
+
+from tsubame.capture.fingerprints import describe_function, machine
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -96,7 +97,7 @@ class Kernel:
     def __call__(self, *arguments: Any) -> int:
         """Run the kernel; arrays are C-contiguous and of the types of the first call."""
         if INTERPRETED:
-            return int(self.__wrapped__(*arguments))
+            return int(self.__wrapped__(*map(_interpretable, arguments)))
         if self._native is None:
             self._prepare(arguments)
         call: _Call | None = getattr(self._calls, "call", None)
@@ -148,6 +149,12 @@ class _Call:
 
 
 _NEVER = object()
+
+
+def _interpretable(argument: Any) -> Any:
+    """Let bytes be Python's integers, as compiled code widens them, and not numpy's that wrap around at 255."""
+    is_bytes = isinstance(argument, np.ndarray) and argument.dtype == np.uint8 and argument.ndim == 1
+    return memoryview(argument) if is_bytes else argument
 
 
 def _find_kernel(module: str, name: str) -> Any:
@@ -313,73 +320,11 @@ def _initialise() -> None:
 # Keeping
 
 
-@cache
-def _machine() -> str:
-    """Name all that machine code depends on besides its source."""
-    import platform
-    import sys
-    from importlib.metadata import version
-
-    import llvmlite.binding as llvm
-
-    features = llvm.get_host_cpu_features().flatten()
-    versions = (sys.version, version("numba"), version("llvmlite"), version("numpy"))
-    return "\0".join((*versions, platform.platform(), llvm.get_host_cpu_name(), features))
-
-
 def _digest(kernel: Kernel, signature: str) -> str:
     """Return a digest of a kernel: its code, that of all it calls, the constants they use, and the machine."""
-    parts = [_FORM, signature, _machine(), repr(sorted(_OPTIONS.items()))]
-    _describe_function(kernel.__wrapped__, parts, set())
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def _describe_function(function: Any, parts: list[str], seen: set[Any]) -> None:
-    if function in seen:
-        return
-    seen.add(function)
-    if function in _intrinsics:
-        _describe_function(_intrinsics[function], parts, seen)
-        return
-    parts.append(f"inlined={function in _inlined}")
-    for cell in function.__closure__ or ():
-        _describe_value(cell.cell_contents, parts, seen)
-    names = _describe_code(function.__code__, parts)
-    for name in names:
-        value = function.__globals__.get(name)
-        if isinstance(value, ModuleType):
-            # Constants are used as attributes of their module.
-            parts += [f"{name}.{used}={getattr(value, used)!r}" for used in names if _is_number(value, used)]
-        elif value is not None:
-            parts.append(name)
-            _describe_value(value, parts, seen)
-
-
-def _describe_code(code: CodeType, parts: list[str]) -> list[str]:
-    """Add a code object and those within it to the description; return the names they use."""
-    names = [*code.co_names]
-    parts += [code.co_code.hex(), repr((code.co_names, code.co_varnames))]
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names += _describe_code(constant, parts)
-        else:
-            parts.append(repr(constant))
-    return names
-
-
-def _describe_value(value: Any, parts: list[str], seen: set[Any]) -> None:
-    if isinstance(value, FunctionType):
-        _describe_function(value, parts, seen)
-    elif isinstance(value, (int, float, str, tuple, np.generic)):
-        parts.append(repr(value))
-    elif isinstance(value, np.ndarray):
-        parts.append(f"{value.dtype}{value.shape}{value.tobytes().hex()}")
-    elif isinstance(value, type):
-        parts.append(f"{value.__qualname__}{getattr(value, '_fields', '')}")
-
-
-def _is_number(module: ModuleType, name: str) -> bool:
-    return isinstance(vars(module).get(name), int)
+    about = [_FORM, signature, machine(), repr(sorted(_OPTIONS.items()))]
+    about += describe_function(kernel.__wrapped__, _inlined, _intrinsics)
+    return hashlib.blake2b("\0".join(about).encode(), digest_size=16).hexdigest()
 
 
 def _file_name(kernel: Kernel, signature: str) -> str:

@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 
 from tsubame import __version__
-from tsubame.errors import BadInput, MalformedDelegation, NotReady, Unavailable, UsageError
+from tsubame.errors import BadInput, MalformedDelegation, Unavailable, UsageError
 from tsubame.keys import REGISTRIES, DelegationKey
 from tsubame.regions.checks import check_md5, check_not_stale, check_registry, check_whole, md5_of, stated_md5
 from tsubame.regions.delegated import DelegatedFile, decompress, parse_delegated
@@ -125,11 +125,10 @@ class FetchSummary:
         """Complain when a registry's file could not be had.
 
         Raises:
-            Unavailable: a server does not answer; try again.
-            NotReady: a registry has no file of that day, or not yet.
+            Unavailable: a server does not answer, or has no file of that day yet; try again.
             BadInput: a file fails its checks.
         """
-        for outcome, error in ((UNAVAILABLE, Unavailable), (MISSING, NotReady), (REFUSED, BadInput)):
+        for outcome, error in ((UNAVAILABLE, Unavailable), (MISSING, Unavailable), (REFUSED, BadInput)):
             found = [arrival for arrival in self.arrivals if arrival.outcome == outcome]
             if found:
                 names = ", ".join(arrival.registry for arrival in found)

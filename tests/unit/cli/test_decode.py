@@ -1,0 +1,121 @@
+"""``tsubame decode`` on good, damaged and foreign files, as its users call it."""
+
+import argparse
+import gzip
+import json
+import os
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tsubame.cli import decode
+from tsubame.errors import UsageError
+from tsubame.schemas import PACKETS
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "properties"))
+from captures import LINKS, ipv4_packet, pcap
+
+NAMES = ("src_port", "icmp_type", "icmp_code", "tcp_window", "ip_id", "ttl", "fragment_offset")
+ROW = dict.fromkeys(NAMES, 0) | {"protocol": 6, "tcp_flags": 2, "dst_port": 23, "src_address": 5}
+ROW |= {"dst_address": 0x01020304, "tcp_seq": 0x01020304}
+MIRAI = LINKS["1"] + ipv4_packet(ROW)
+OTHER = LINKS["1"] + ipv4_packet(ROW | {"dst_address": 9, "src_address": 6})
+CAPTURE = pcap([(10**18, MIRAI), (10**18 + 5, OTHER)], form="nsec")
+
+
+def run(*words):
+    parser = argparse.ArgumentParser()
+    decode.add_parser(parser.add_subparsers())
+    return decode.run(parser.parse_args(["decode", *map(str, words)]))
+
+
+@pytest.fixture
+def capture(tmp_path):
+    path = tmp_path / "a.pcap"
+    path.write_bytes(CAPTURE)
+    return path
+
+
+def test_json_has_the_contracts_keys(capture, capsys):
+    assert run(capture, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert list(said) == ["file", "format", "link_types", "first_timestamp", "last_timestamp", "accounting", "error"]
+    assert said["format"] == "pcap-nsec-LE"
+    assert said["link_types"] == {"ETHERNET": 2}
+    assert said["first_timestamp"] == "2001-09-09T01:46:40.000000000Z"
+    assert said["last_timestamp"] == "2001-09-09T01:46:40.000000005Z"
+    assert said["accounting"]["packets_kept"] == 2
+    assert said["error"] is None
+
+
+def test_packets_are_written_as_the_schema_says(capture, tmp_path):
+    out = tmp_path / "out.parquet"
+    assert run(capture, "-o", out, "--sensor", "1.2.3.4") == 0
+    table = pq.read_table(out)
+    assert table.schema.equals(PACKETS.arrow())
+    (row,) = table.to_pylist()
+    assert (row["src_address"], row["dst_port"], row["kind"], row["tool"]) == (5, 23, "scan", "mirai")
+    assert json.loads(table.schema.metadata[b"accounting"])["outside_sensor"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pcap", "out.parquet"]
+
+
+def test_several_files_go_into_a_directory(capture, tmp_path, capsys):
+    other = tmp_path / "b.pcap.gz"
+    other.write_bytes(gzip.compress(CAPTURE))
+    assert run(capture, other, "-o", tmp_path / "out") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.pcap.parquet", "b.pcap.gz.parquet"]
+    assert "in gz" in capsys.readouterr().out
+
+
+def test_two_files_of_one_name_are_a_usage_error(capture, tmp_path):
+    (tmp_path / "sub").mkdir()
+    same = tmp_path / "sub" / "a.pcap"
+    same.write_bytes(CAPTURE)
+    with pytest.raises(UsageError):
+        run(capture, same, "-o", tmp_path / "out")
+
+
+@pytest.mark.parametrize("address", ["1.2.3", "1.2.3.4/8", "::1", "x"])
+def test_an_address_that_is_none_is_a_usage_error(capture, address):
+    with pytest.raises(UsageError):
+        run(capture, "--sensor", address)
+
+
+def test_a_bad_file_does_not_stop_the_others(capture, tmp_path, capsys):
+    text = tmp_path / "text.pcap"
+    text.write_text("hello")
+    assert run(text, tmp_path / "none.pcap", tmp_path, capture, "--json") == 3
+    said = capsys.readouterr()
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [line["error"] is None for line in lines] == [False, False, False, True]
+    assert [line.startswith("tsubame: ") for line in said.err.splitlines()] == [True] * 3
+    assert "text beginning 'hello'" in said.err
+
+
+def test_a_damaged_file_is_read_with_a_warning(tmp_path, capsys):
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(CAPTURE[:-3])
+    assert run(path, "-o", tmp_path / "out.parquet") == 0
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [f"tsubame: warning: {path}: ends inside a record; 67 bytes not read"]
+    assert pq.read_table(tmp_path / "out.parquet").num_rows == 1
+
+
+def test_a_place_that_cannot_be_written_is_said_so(capture, tmp_path, capsys):
+    assert run(capture, "-o", tmp_path / "nowhere" / "out.parquet") == 4
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_said_so(capture, capsys):
+    capture.chmod(0)
+    assert run(capture) == 4
+    assert "permission denied" in capsys.readouterr().err
+
+
+def test_nothing_is_left_of_a_foreign_file(tmp_path):
+    (tmp_path / "x.pcap").write_bytes(b"PK\3\4" + bytes(100))
+    assert run(tmp_path / "x.pcap", "-o", tmp_path / "out.parquet") == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pcap"]
