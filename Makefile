@@ -1,6 +1,6 @@
 # `make help` lists what there is. Everything runs in `.venv`, which `make setup` makes from the hash lock.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench airflow lock clean clean-data
+.PHONY: help setup demo test check bench fuzz airflow lock clean clean-data
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done)
@@ -30,6 +30,9 @@ check: setup ## lint, types, import contracts, infra lint
 
 bench: setup ## the benchmarks, each as a ratio against something known
 	@for b in benchmarks/*.py; do echo "== $$b"; $(RUN) "$$b" || exit 1; done
+
+fuzz: setup ## feed the decoder mutated captures (SECONDS=3600)
+	@$(RUN) tests/fuzz/fuzz_capture.py --seconds $(or $(SECONDS),3600) $(if $(wildcard ../shared/data/pcap),--corpus ../shared/data/pcap)
 
 airflow: setup ## Airflow's services alone, on loopback, until interrupted (PORT=8080)
 	@$(RUN) -m infra.airflow

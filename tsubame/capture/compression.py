@@ -18,6 +18,7 @@ from tsubame.capture.zstd import ZstdFrame, is_zstd
 _PIECE_IN = 1 << 16
 _PIECE_OUT = 1 << 18
 _PIECE_BUFFERED = 1 << 10
+_CALLS_BETWEEN_CHECKPOINTS = 32
 #: Compressions inside one another that are looked through; more is a bomb, not a capture.
 MOST_LAYERS = 3
 _MAGIC_BYTES = 16
@@ -154,20 +155,29 @@ class _Gzip:
         from zlib_ng import zlib_ng
 
         self._error: Any = zlib_ng.error
-        self._stream: Any = zlib_ng.decompressobj(wbits=31)
+        make: Any = zlib_ng.decompressobj
+        self._stream: Any = make(wbits=31)
+        # A copy costs as much as inflating half a piece: from one now and then, and the input since, what precedes
+        # damage can be inflated once more.
+        self._checkpoint: Any = self._stream.copy()
+        self._since: list[bytes] = []
         self.wants_input = True
         self.ended = False
         self.left_over = b""
         self._held = b""
 
     def inflate(self, data: bytes) -> bytes:
-        before = self._stream.copy()
         data = self._held + data if self._held else data
+        if len(self._since) == _CALLS_BETWEEN_CHECKPOINTS:
+            self._checkpoint, self._since = self._stream.copy(), []
         try:
             produced: bytes = self._stream.decompress(data, _PIECE_OUT)
         except self._error as error:
-            salvaged, used = _salvage(before, data, self._error)
+            for earlier in self._since:
+                self._checkpoint.decompress(earlier, _PIECE_OUT)
+            salvaged, used = _salvage(self._checkpoint, data, self._error)
             raise DamagedStream(first_line(error), salvaged, len(data) - used) from error
+        self._since.append(data)
         self._held = self._stream.unconsumed_tail
         self.ended = self._stream.eof
         self.wants_input = not self._held
