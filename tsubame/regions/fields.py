@@ -115,7 +115,7 @@ def read_dates(
     sound = valid & (lengths == 8) & (years > 0) & (months >= 1) & (months <= 12) & (days >= 1)
     month = (np.where(sound, years * 12 + months - 1, 1970 * 12) - 1970 * 12).astype("datetime64[M]")
     first = month.astype("datetime64[D]").astype(np.int64)
-    following = (month + 1).astype("datetime64[D]").astype(np.int64)
+    following = (month + np.timedelta64(1, "M")).astype("datetime64[D]").astype(np.int64)
     result = first + np.where(sound, days, 1) - 1
     known = sound & (result < following)
     return result.astype(np.int32), known, known | absent
