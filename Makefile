@@ -22,7 +22,7 @@ demo: setup ## simulate two quarters, run them through Airflow, publish (DETACH=
 test: setup ## every test
 	@$(RUN) -m pytest $(PYTEST)
 
-check: setup ## lint, types, import contracts, infra lint
+check: setup ## lint, types, import contracts
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy

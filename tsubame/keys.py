@@ -21,7 +21,6 @@ _FLOWS = re.compile(
     r"flows/(?P<capture>.+)~(?P<fingerprint>[0-9a-f]{16})~(?P<first>\d{8}|none)~(?P<last>\d{8}|none)(?P<rejected>~rejected)?\.parquet",
     re.ASCII,
 )
-_DAY_OBJECT = re.compile(r"(?:counts|sources)/day=(?P<day>\d{4}-\d\d-\d\d)/[^/]+\.parquet", re.ASCII)
 _LEDGER = re.compile(r"ledger/(?P<day>\d{4}-\d\d-\d\d)~(?P<digest>[0-9a-f]{16})\.json", re.ASCII)
 _DELEGATION = re.compile(
     r"(?P<day>\d{8})/delegated-(?P<registry>"
@@ -145,12 +144,6 @@ def counts_key(day: date) -> str:
 def sources_key(day: date) -> str:
     """Return the key of a day's distinct sources."""
     return f"sources/day={day.isoformat()}/sources.parquet"
-
-
-def day_of(key: str) -> date | None:
-    """Return the report day of a counts or sources key, or None when it is neither."""
-    match = _DAY_OBJECT.fullmatch(key)
-    return None if match is None else _day(match["day"])
 
 
 @dataclass(frozen=True, slots=True, order=True)

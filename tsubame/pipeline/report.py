@@ -87,7 +87,7 @@ def gather_quarter(settings: Settings, quarter: Quarter, *, now: datetime, progr
         Unavailable: a store or the cluster does not answer.
     """
     from tsubame.analysis.quarter import QuarterInputs, analyse_quarter
-    from tsubame.analysis.series import SensorFacts
+    from tsubame.analysis.series import sensor_facts
 
     require_over(quarter, settings, now)
     registry = read_registry(settings)
@@ -110,7 +110,7 @@ def gather_quarter(settings: Settings, quarter: Quarter, *, now: datetime, progr
     current = cubes[quarter]
     if current is None:
         raise NotReady("no day is counted", key=str(quarter), hint=f"Run `tsubame run {quarter}`.")
-    facts = tuple(SensorFacts(s.sensor_id, s.domestic, s.active_from, s.active_to) for s in registry)
+    facts = sensor_facts(registry)
     inputs = QuarterInputs(quarter, facts, current, cubes[quarter.previous], moves)
     digest = digest_of(
         {

@@ -12,6 +12,7 @@ import pyarrow as pa
 from tsubame import schemas
 from tsubame.analysis.cubes import Cube, day_cube, merge_cubes
 from tsubame.periods import Quarter
+from tsubame.regions.moves import Move
 
 Q = Quarter(2023, 1)
 
@@ -29,29 +30,6 @@ class Row:
     packets: int
     tool: str = ""
     kind: str = "scan"
-
-
-@dataclass(frozen=True)
-class Move:
-    """Shaped like tsubame.regions.moves.Move."""
-
-    first: int
-    last: int
-    from_region: str
-    to_region: str
-    holder: str
-    first_seen: date
-
-    @property
-    def addresses(self) -> int:
-        return self.last - self.first + 1
-
-    @property
-    def cidrs(self) -> tuple[str, ...]:
-        import ipaddress
-
-        ends = ipaddress.IPv4Address(self.first), ipaddress.IPv4Address(self.last)
-        return tuple(str(n) for n in ipaddress.summarize_address_range(*ends))
 
 
 def tables(rows: Iterable[Row], domestic: Sequence[str]) -> tuple[pa.Table, pa.Table]:
