@@ -34,10 +34,12 @@ from tsubame.report.document import (
 )
 from tsubame.report.figures import draw_figures, plan_figures
 from tsubame.report.pages import PublishedQuarter, render_edition, render_site
+from tsubame.report.pdf import PDFS, render_pdfs
 from tsubame.stores import Store
 
 MANIFEST = "manifest.json"
 SITE_INDEX = "index.html"
+_RENDERED = frozenset({"index.html", *PDFS, "changes.json", MANIFEST, "report.json"})
 _VALIDATION = "validation/"
 
 
@@ -101,19 +103,20 @@ def build_edition(
     refuse_addresses(files, secret)
     figures = draw_figures(analysis, plans)
     refuse_addresses(figures, secret)
-    return Edition(analysis.quarter, files | figures)
+    return Edition(analysis.quarter, files | figures | render_pdfs(document, figures))
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:
     """Return a digest of what an edition says: of every file but for its number and instant of creation.
 
-    The page is rendered from ``report.json``, and Data Docs carry the instants of their runs: neither counts.
+    What is rendered from ``report.json`` says nothing more, and Data Docs carry the instants of their runs:
+    neither counts.
     """
     document = _stamped(json.loads(files["report.json"]), DRAFT, "")
     counted = {
         path: sha256_of(content)
         for path, content in files.items()
-        if path not in ("index.html", "changes.json", MANIFEST, "report.json") and not path.startswith(_VALIDATION)
+        if path not in _RENDERED and not path.startswith(_VALIDATION)
     }
     return digest_of({**counted, "report.json": sha256_of(canonical_json(document))}, digits=64)
 
@@ -188,7 +191,7 @@ def _stamped(document: dict[str, Any], edition: int, created_at: str) -> dict[st
 def _stamp(
     site: Store, quarter: Quarter, files: Mapping[str, bytes], edition: int, served: int, created_at: str
 ) -> dict[str, bytes]:
-    """Put number and instant into the document, add what changed, and render the page from both."""
+    """Put number and instant into the document, add what changed, and render page and PDF from both."""
     document = _stamped(json.loads(files["report.json"]), edition, created_at)
     stamped = {**files, "report.json": encode_document(document)}
     changes = None
@@ -202,7 +205,7 @@ def _stamp(
         )
         stamped["changes.json"] = (json.dumps(changes, ensure_ascii=False, indent=1) + "\n").encode()
     stamped["index.html"] = render_edition(document, changes)
-    return stamped
+    return stamped | render_pdfs(document, files)
 
 
 def _write_edition(site: Store, quarter: Quarter, edition: int, files: Mapping[str, bytes], digest: str) -> None:

@@ -21,6 +21,15 @@ from tsubame.report.narrative import day_text, join_sentences, quarter_title
 from tsubame.report.wording import WORDING
 
 BLOCKS_SHOWN = 20
+REFERENCES = (
+    ("ref_iana", "https://www.iana.org/assignments/service-names-port-numbers/"),
+    (
+        "ref_rir",
+        "https://www.apnic.net/about-apnic/corporate-documents/documents/"
+        "resource-guidelines/rir-statistics-exchange-format/",
+    ),
+)
+"""What the report refers to by number: name in ``wording``, address."""
 _DROPPED = ("not_ip", "ipv6", "truncated_header", "bad_header", "outside_sensor", "damaged_record")
 
 
@@ -55,7 +64,7 @@ def render_edition(document: Mapping[str, Any], changes: Mapping[str, Any] | Non
         wording=WORDING,
         is_draft=document["edition"] == DRAFT,
         titles={language: quarter_title(quarter, language) for language in LANGUAGES},
-        parts={language: _parts(document, language) for language in LANGUAGES},
+        parts={language: edition_parts(document, language) for language in LANGUAGES},
     )
 
 
@@ -69,8 +78,8 @@ def render_site(quarters: Sequence[PublishedQuarter]) -> bytes:
     return _render("site.html.j2", quarters=listed, languages=LANGUAGES, wording=WORDING, titles=titles)
 
 
-def _parts(document: Mapping[str, Any], language: Language) -> dict[str, Any]:
-    """Group claims and figures by where they stand on the page."""
+def edition_parts(document: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    """Group claims and figures by where they stand in the report, on the page as in print."""
     claims, figures = document["claims"], {figure["id"]: figure for figure in document["figures"]}
     by_id = [figure for name, figure in figures.items() if name.startswith("reassignment-")]
     texts = {
@@ -170,15 +179,24 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["count"] = lambda value: f"{value:,}"
-    environment.filters["mean"] = _mean_text
-    environment.filters["region"] = lambda region, language: (
-        region_name(region, "ja") if language == "ja" else english_in_sentence(region)
-    )
-    environment.filters["day"] = lambda text, language: day_text(date.fromisoformat(text), language)
+    environment.filters["mean"] = mean_text
+    environment.filters["region"] = name_region
+    environment.filters["day"] = day_of_text
     environment.globals["blocks_shown"] = BLOCKS_SHOWN
+    environment.globals["references"] = REFERENCES
     return environment
 
 
-def _mean_text(value: float) -> str:
+def name_region(region: str, language: Language) -> str:
+    """Name a region as it stands within a sentence."""
+    return region_name(region, "ja") if language == "ja" else english_in_sentence(region)
+
+
+def day_of_text(text: str, language: Language) -> str:
+    """Return ``1月21日`` or ``21 January`` of ``2023-01-21``."""
+    return day_text(date.fromisoformat(text), language)
+
+
+def mean_text(value: float) -> str:
     """Return a mean with one decimal; more where it would read 0.0."""
     return f"{value:,.1f}" if value >= 0.1 or value == 0 else f"{value:.2g}"

@@ -12,6 +12,7 @@ WORDING: Mapping[Language, Mapping[str, str]] = {
         "system": "TSUBAME",
         "period": "観測期間",
         "edition": "第{n}版",
+        "version": "版",
         "draft": "未公開の草案",
         "created": "作成日時",
         "switch": "English",
@@ -88,8 +89,13 @@ WORDING: Mapping[Language, Mapping[str, str]] = {
         "no_validation": "検証結果は記録されていません。",
         "data": "3. データ",
         "data_lead": "表と図のもとになったデータを、そのまま利用できる形で公開しています。",
+        "data_beside": "表と図のもとになったデータは、本レポートと同じ場所で公開しています。"
+        "tables/（CSV）とdata/（Parquet）に表と図ごとのデータを、data/dictionary.jsonに項目の説明を、"
+        "report.jsonに本レポートの全内容を、lineage.jsonに入力ファイルの一覧を収めています。",
+        "contents": "目次",
         "data_of": "内容",
         "formats": "形式",
+        "printed": "レポート全体（印刷用）",
         "document": "レポート全体（機械可読）",
         "schema": "JSON Schema",
         "lineage": "来歴（入力ファイルの一覧）",
@@ -118,6 +124,7 @@ WORDING: Mapping[Language, Mapping[str, str]] = {
         "system": "TSUBAME",
         "period": "Observation period",
         "edition": "Edition {n}",
+        "version": "Edition",
         "draft": "unpublished draft",
         "created": "Created",
         "switch": "日本語",
@@ -194,8 +201,13 @@ WORDING: Mapping[Language, Mapping[str, str]] = {
         "no_validation": "No validation is recorded.",
         "data": "3. Data",
         "data_lead": "The data behind every table and figure, ready to use.",
+        "data_beside": "The data behind every table and figure are published beside this report: tables/ (CSV) and "
+        "data/ (Parquet) hold them, data/dictionary.json explains their columns, report.json holds the whole report, "
+        "and lineage.json lists the input files.",
+        "contents": "Contents",
         "data_of": "Content",
         "formats": "Formats",
+        "printed": "The whole report, to print",
         "document": "The whole report, machine-readable",
         "schema": "JSON Schema",
         "lineage": "Lineage (list of input files)",

@@ -9,6 +9,7 @@ from tsubame.errors import BadInput, Rejected, Unavailable
 from tsubame.periods import Quarter
 from tsubame.publish.editions import build_edition, content_digest, publish_edition, read_pointer
 from tsubame.report.document import encode_document, validate_document
+from tsubame.report.pdf import PDFS
 from tsubame.stores import Store
 
 QUARTER = Quarter(2024, 2)
@@ -203,7 +204,7 @@ def test_same_arguments_same_bytes(small, context, edition):
     later = dataclasses.replace(context, created_at=EVENING)
     again = build_edition(small, later, networks=NETWORKS)
     differing = {path for path, content in edition.files.items() if again.files[path] != content}
-    assert differing == {"report.json", "index.html"}
+    assert differing == {"report.json", "index.html", *PDFS}
     assert content_digest(again.files) == content_digest(edition.files)
 
 
