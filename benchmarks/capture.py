@@ -127,13 +127,20 @@ def columns(path: Path) -> None:
 def flows(path: Path) -> None:
     from zoneinfo import ZoneInfo
 
-    from tsubame.aggregate.flows import build_flows, flows_parquet
+    from tsubame.aggregate.flows import build_flows, write_flows
+    from tsubame.stores import Store, scratch_file
 
-    with path.open("rb", buffering=0) as stream:
+    with path.open("rb", buffering=0) as stream, scratch_file() as scratch:
         result = build_flows(
-            stream, capture_key=path.name, sensor_id="bench", network=None, zone=ZoneInfo("Asia/Tokyo")
+            stream,
+            capture_key=path.name,
+            sensor_id="bench",
+            network=None,
+            zone=ZoneInfo("Asia/Tokyo"),
+            scratch=scratch,
         )
-    path.with_name("flows.parquet").write_bytes(flows_parquet(result))
+        with Store(str(path.parent)).writing("flows.parquet") as sink:
+            write_flows(result, sink)
 
 
 def inflate_with(module: str, path: Path) -> None:
@@ -179,18 +186,19 @@ def measure_here(name: str, path: Path) -> None:
     begin = time.process_time()
     WORK[name](path)
     cpu = time.process_time() - begin
-    print(json.dumps({"cpu": cpu, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+    # getrusage's figure is inherited from the process that started this one.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+    print(json.dumps({"cpu": cpu, "peak": peak * 1024}))
 
 
 def measure(name: str, path: Path) -> dict[str, float]:
-    """Return CPU seconds and peak bytes of a piece of work, the best of some runs."""
-    runs = []
-    for _ in range(RUNS):
-        said = subprocess.run([sys.executable, str(HERE), "--measure", name, str(path)], capture_output=True, text=True)
-        if said.returncode:
-            raise SystemExit(said.stderr)
-        runs.append(json.loads(said.stdout))
-    return min(runs, key=lambda run: run["cpu"])
+    """Return CPU seconds and peak bytes of a piece of work."""
+    said = subprocess.run([sys.executable, str(HERE), "--measure", name, str(path)], capture_output=True, text=True)
+    if said.returncode:
+        raise SystemExit(said.stderr)
+    result: dict[str, float] = json.loads(said.stdout)
+    return result
 
 
 def measure_command(command: list[str], runs: int = RUNS) -> float | None:
@@ -234,21 +242,32 @@ def tshark_command(path: Path) -> list[str]:
 def run(folder: Path, packets: int) -> str:
     """Measure everything and return the table."""
     make_captures(folder, packets)
+    before = os.getloadavg()[0]
     plain, gz, zst = (folder / name for name in ("plain.pcap", "plain.pcap.gz", "plain.pcap.zst"))
-    seconds: dict[str, float | None] = {"cat": measure_command(["cat", str(plain)])}
+    seconds: dict[str, float | None] = {"cat": None}
     peak: dict[str, float] = {}
-    for label, name, path in (
+    works = (
         ("plain → columns", "columns", plain), ("gz → columns", "columns", gz), ("zst → columns", "columns", zst),
         ("plain → flows written", "flows", plain), ("gz → flows written", "flows", gz),
         ("zst → flows written", "flows", zst), ("million → flows written", "flows", folder / "million.pcap"),
         ("inflate gz: zlib", "zlib", gz), ("inflate gz: isal", "isal", gz), ("inflate gz: zlib-ng", "zlib_ng", gz),
         ("inflate zst", "zstd", zst),
-    ):  # fmt: skip
-        result = measure(name, path)
-        seconds[label], peak[label] = result["cpu"], result["peak"]
-        print(f"{label:28} {result['cpu']:8.3f} s {result['peak'] / 1e6:8.0f} MB", flush=True)
-    seconds["tracestats plain"] = measure_command(["tracestats", f"pcapfile:{plain}"])
-    seconds["tracestats gz"] = measure_command(["tracestats", f"pcapfile:{gz}"])
+    )  # fmt: skip
+    commands = {
+        "cat": ["cat", str(plain)],
+        "tracestats plain": ["tracestats", f"pcapfile:{plain}"],
+        "tracestats gz": ["tracestats", f"pcapfile:{gz}"],
+    }
+    # Round after round, so that a machine that is busier for a while is so for all.
+    for _ in range(RUNS):
+        for label, name, path in works:
+            result = measure(name, path)
+            seconds[label] = min(seconds.get(label) or 1e9, result["cpu"])
+            peak[label] = max(peak.get(label, 0), result["peak"])
+            print(f"{label:28} {result['cpu']:8.3f} s {result['peak'] / 1e6:8.0f} MB", flush=True)
+        for label, command in commands.items():
+            cpu = measure_command(command, 1)
+            seconds[label] = cpu and min(seconds.get(label) or 1e9, cpu)
     sample = measure_command(tshark_command(folder / "small.pcap"), 1)
     nothing = measure_command(tshark_command(folder / "tiny.pcap"), 1)
     if sample is not None and nothing is not None:
@@ -258,11 +277,16 @@ def run(folder: Path, packets: int) -> str:
     os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
     program = "import sys; from tsubame.cli.main import main; sys.exit(main(sys.argv[1:]))"
     start = measure_command([sys.executable, "-c", program, "decode", "--json", str(folder / "tiny.pcap")])
-    return table(seconds, peak, start, packets, plain.stat().st_size)
+    return table(seconds, peak, start, packets, plain.stat().st_size, before)
 
 
 def table(
-    seconds: dict[str, float | None], peak: dict[str, float], start: float | None, packets: int, size: int
+    seconds: dict[str, float | None],
+    peak: dict[str, float],
+    start: float | None,
+    packets: int,
+    size: int,
+    before: float,
 ) -> str:
     """Write what was measured, and the ratios that matter, as Markdown."""
     gunzip = min(seconds[f"inflate gz: {name}"] or 1e9 for name in ("zlib", "isal", "zlib-ng"))
@@ -293,7 +317,8 @@ def table(
         f"# Reading a capture, {datetime.date.today()}",
         "",
         f"{packets:,} packets, {size / 1e6:.0f} MB; {cpu}, {os.cpu_count()} CPUs, Python {platform.python_version()}, {versions}.",
-        f"CPU seconds, user and system, the best of {RUNS} runs; tshark measured on {TSHARK_PACKETS:,} packets and scaled.",
+        f"CPU seconds, user and system, the best of {RUNS} rounds; tshark measured on {TSHARK_PACKETS:,} packets and scaled.",
+        f"The load of the machine was {before:.1f} before and {os.getloadavg()[0]:.1f} after; other programs that use its caches cost time.",
         "", "| what | measured | reach |", "|---|---|---|",
         *(f"| {what} | {measured} | {reach} |" for what, measured, reach in rows),
         "", "| | CPU s | peak MB |", "|---|---|---|",

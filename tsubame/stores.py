@@ -10,18 +10,22 @@ import contextlib
 import errno
 import io
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 import fsspec
 
+from tsubame import s3
 from tsubame.errors import BadInput, Unavailable
 
 _READ_BLOCK = 8 * 2**20
+_PART = 16 * 2**20
 _TEMPORARY = ".~put-"
 
 
@@ -33,11 +37,13 @@ class ObjectInfo:
         key: relative to the store's URL.
         size: bytes.
         etag: changes when the content is replaced; on a file system, modification time and size.
+        modified: when it was written, in seconds since 1970; None where the store does not tell.
     """
 
     key: str
     size: int
     etag: str
+    modified: float | None = field(default=None, compare=False)
 
 
 class Store:
@@ -50,10 +56,11 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url
         with _translated(url, "cannot be opened"):
-            options: dict[str, Any] = (
-                {"use_listings_cache": False} if "://" in url and not url.startswith(("file:", "memory:")) else {}
-            )
+            remote = "://" in url and not url.startswith(("file:", "memory:"))
+            options = s3.options() if url.startswith("s3:") else {"use_listings_cache": False} if remote else {}
             self._fs, self._root = fsspec.core.url_to_fs(url, **options)
+            if self._is_s3:
+                self._fs.retries = s3.RETRIES
         self._root = self._root.rstrip("/")
         self._local = "file" in ([self._fs.protocol] if isinstance(self._fs.protocol, str) else self._fs.protocol)
 
@@ -84,9 +91,10 @@ class Store:
                 found = self._fs.find(
                     self._path(folder),
                     detail=True,
-                    **({} if self._local else {"prefix": rest} if self._can_prefix and rest else {}),
+                    **({} if self._local else {"prefix": rest} if self._is_s3 and rest else {}),
                 )
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                s3.require_bucket(error, self.locate(prefix))
                 found = {}
         start = len(self._root) + 1
         for path in sorted(found):
@@ -108,13 +116,14 @@ class Store:
         with _translated(self.locate(prefix), "cannot be listed"):
             try:
                 found = self._fs.ls(path, detail=True)
-            except (FileNotFoundError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError) as error:
+                s3.require_bucket(error, self.locate(prefix))
                 return []
         names = {str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory"}
         return sorted(names)
 
     @property
-    def _can_prefix(self) -> bool:
+    def _is_s3(self) -> bool:
         protocol = self._fs.protocol
         return "s3" in ((protocol,) if isinstance(protocol, str) else protocol)
 
@@ -126,14 +135,19 @@ class Store:
             if isinstance(moment, datetime):
                 moment = moment.timestamp()
             tag = f"{moment:.6f}-{size}" if isinstance(moment, float) else f"{moment}-{size}"
-        return ObjectInfo(key, size, str(tag).strip('"'))
+        written = info.get("LastModified") or info.get("mtime") or info.get("created")
+        if isinstance(written, datetime):
+            written = written.timestamp()
+        modified = float(written) if isinstance(written, int | float) else None
+        return ObjectInfo(key, size, str(tag).strip('"'), modified)
 
     def info(self, key: str) -> ObjectInfo | None:
         """Return what is known of an object, or None when there is none."""
         with _translated(self.locate(key), "cannot be looked up"):
             try:
                 found = self._fs.info(self._path(key))
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                s3.require_bucket(error, self.locate(key))
                 return None
         return None if found.get("type") == "directory" else self._describe(key, found)
 
@@ -169,16 +183,52 @@ class Store:
         Raises:
             Unavailable: the store does not answer, refuses, or is full.
         """
+        if self._local:
+            with self.writing(key) as sink:
+                sink.write(content)
+            return
         with _translated(self.locate(key), "cannot be written"):
-            if not self._local:
-                self._fs.pipe_file(self._path(key), content)
-                return
+            self._fs.pipe_file(self._path(key), content)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write the content of a local file as an object, whole or not at all; a piece at a time.
+
+        Raises:
+            Unavailable: the store does not answer, refuses, or is full.
+        """
+        if self._local:
+            with self.writing(key) as sink, path.open("rb") as source:
+                shutil.copyfileobj(source, sink, _READ_BLOCK)
+            return
+        with _translated(self.locate(key), "cannot be written"):
+            # s3fs would hold ten parts of 50 MB; two of 16 MB keep a connection busy as well.
+            limits = {"chunksize": _PART, "max_concurrency": 2} if self._is_s3 else {}
+            self._fs.put_file(str(path), self._path(key), **limits)
+
+    @contextlib.contextmanager
+    def writing(self, key: str) -> Iterator[Any]:
+        """Give a file whose content becomes the object when the block ends, and nothing when it fails.
+
+        Whatever the store, the content lies on disk meanwhile and not in memory: beside the object in a folder,
+        in the temporary directory otherwise.
+
+        Raises:
+            Unavailable: the store does not answer, refuses, or is full.
+        """
+        if not self._local:
+            with _translated(tempfile.gettempdir(), _NO_SCRATCH):
+                stream = tempfile.NamedTemporaryFile(prefix="tsubame-", buffering=0)  # noqa: SIM115 - closed below
+            with stream:
+                yield _Scratch(stream)
+                self.put_file(key, Path(stream.name))
+            return
+        with _translated(self.locate(key), "cannot be written"):
             path = Path(self._path(key))
             path.parent.mkdir(parents=True, exist_ok=True)
             beside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
             try:
-                with beside.open("wb") as stream:
-                    stream.write(content)
+                with beside.open("wb") as sink:
+                    yield sink
                 beside.replace(path)
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -189,6 +239,54 @@ class Store:
         """Remove an object; one that is not there is no error."""
         with _translated(self.locate(key), "cannot be deleted"), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(key))
+
+
+class _Scratch(io.RawIOBase):
+    """A temporary file that names its directory in every error, and writes all that it is given."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _translated(tempfile.gettempdir(), _NO_SCRATCH):
+            return int(self._stream.readinto(buffer))
+
+    def write(self, content: Any) -> int:
+        with _translated(tempfile.gettempdir(), _NO_SCRATCH):
+            rest = memoryview(content).cast("B")
+            size = len(rest)
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+            return size
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._stream.seek(offset, whence))
+
+
+_NO_SCRATCH = "cannot hold a temporary file"
+
+
+@contextlib.contextmanager
+def scratch_file() -> Iterator[io.RawIOBase]:
+    """Give an empty file in the temporary directory (``TMPDIR``) for reading and writing; it has no name.
+
+    Raises:
+        Unavailable: the directory is full or cannot be written.
+    """
+    with _translated(tempfile.gettempdir(), _NO_SCRATCH):
+        stream = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed below
+    with stream:
+        yield _Scratch(stream)
 
 
 class _ObjectReader(io.RawIOBase):
@@ -216,7 +314,8 @@ class _ObjectReader(io.RawIOBase):
 def _translated(where: str, what: str) -> Iterator[None]:
     """Name the object in the store's own errors, as what the caller should do about them."""
     try:
-        yield
+        with s3.refusals(where, what):
+            yield
     except (BadInput, Unavailable):
         raise
     except FileNotFoundError as error:

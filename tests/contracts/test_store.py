@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tsubame.errors import BadInput, Unavailable
-from tsubame.stores import Store, split_object_url
+from tsubame.stores import Store, scratch_file, split_object_url
 
 
 @pytest.fixture(params=["local", "file-url", "memory"])
@@ -98,3 +98,57 @@ def test_an_object_url_is_split_into_store_and_key(tmp_path):
     (tmp_path / "s.csv").write_bytes(b"x")
     store, key = split_object_url(str(tmp_path / "s.csv"))
     assert store.read(key) == b"x"
+
+
+def test_a_file_is_put_whole(store, tmp_path):
+    source = tmp_path / "source.bin"
+    # Enough for an upload in several parts.
+    source.write_bytes(b"0123456789" * 4_000_000)
+    store.put("a/big.bin", b"old")
+    store.put_file("a/big.bin", source)
+    assert store.read("a/big.bin") == source.read_bytes()
+    assert [o.key for o in store.list()] == ["a/big.bin"]
+    assert source.exists()
+
+
+def test_what_is_written_becomes_the_object_when_it_is_done(store):
+    store.put("x", b"old")
+    with store.writing("x") as sink:
+        sink.write(b"ne")
+        sink.write(b"w")
+        assert store.read("x") == b"old"
+    assert store.read("x") == b"new"
+
+
+def test_what_is_not_written_to_its_end_never_becomes_the_object(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = sorted(tmp_path.rglob("*"))
+    store.put("x", b"old")
+
+    def fail_half_way():
+        with store.writing("x") as sink:
+            sink.write(b"new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert store.read("x") == b"old"
+    assert [o.key for o in store.list()] == ["x"]
+    assert [path.name for path in sorted(tmp_path.rglob("*")) if path not in before] in ([], ["bucket", "x"])
+
+
+def test_a_scratch_file_is_read_back_and_is_gone_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch_file() as scratch:
+        assert scratch.write(b"0123456789") == 10
+        scratch.seek(3)
+        buffer = bytearray(4)
+        assert scratch.readinto(buffer) == 4
+        assert buffer == b"3456"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_temporary_directory_that_cannot_be_used_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises((BadInput, Unavailable), match=r"gone: "), scratch_file():
+        pass

@@ -7,6 +7,7 @@ day of the record before it. Every record is accounted for in its day, so that d
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,41 +22,49 @@ from numpy.typing import NDArray
 
 from tsubame.aggregate.clock import DAYS, Clock, clock_of, day_of_index
 from tsubame.aggregate.grouping import (
-    BYTES,
+    BATCH_PACKETS,
+    CLASSES,
     DAY,
-    ENTRIES,
-    FULL,
-    HOUR_BEGINS,
-    HOUR_ENDS,
-    KEY,
+    FILLED,
+    FIRST_DAY,
+    LAST_DAY,
     LAST_TIME,
-    PACKETS,
     REJECT,
     ROW,
-    SLOT_KIND,
-    STATE_SIZE,
+    RUN_COLUMNS,
+    STRETCHES,
+    Batch,
+    add_up,
+    collect_block,
     enter_time,
-    group_block,
-    new_flows,
-    reindex,
-)  # fmt: skip
-from tsubame.aggregate.uniting import unite_flows
+    new_batch,
+    new_state,
+)
+from tsubame.aggregate.runs import Runs
+from tsubame.aggregate.uniting import FlowColumns, unite_flows
 from tsubame.capture.accounting import OUTCOMES, Accounting
 from tsubame.capture.arrow import labels, to_arrow
-from tsubame.capture.blocks import Block
+from tsubame.capture.blocks import Block, Numbers
 from tsubame.capture.reader import open_capture
-from tsubame.classify.apply import classify_block
+from tsubame.classify.apply import classify_block, new_memory
 from tsubame.classify.rules import KINDS, TOOLS
 from tsubame.errors import BadInput
 from tsubame.periods import day_bounds
 from tsubame.schemas import FLOWS, enforce
 
 #: Part of every fingerprint: raised when the same capture gives other flows than before.
-FLOWS_VERSION = 1
-_FIRST_CAPACITY, _MOST_CAPACITY = 1 << 16, 1 << 21
-_ROW_GROUP = 1 << 20
-#: Parquet columns whose values repeat enough for a dictionary to pay; addresses, ports and sums do not.
-_DICTIONARIES = ["hour", "sensor_id", "protocol", "kind", "tool"]
+FLOWS_VERSION = 2
+_ROW_GROUP = 1 << 18
+#: Values that Parquet is given at a time; its own 1,024 cost a twentieth more.
+_WRITTEN_AT_ONCE = 1 << 14
+#: How columns are written: what costs least to write among what costs little to keep. Labels have dictionaries
+#: anyway; making others costs more than lz4, which finds what repeats; ports take fewer bits when packed by
+#: differences, and then nothing repeats. benchmarks/results has the figures.
+_DICTIONARIES = ["sensor_id", "kind", "tool"]
+_ENCODINGS = {name: "PLAIN" for name in FLOWS.names if name not in _DICTIONARIES} | {"dst_port": "DELTA_BINARY_PACKED"}
+_COMPRESSIONS = dict.fromkeys(FLOWS.names, "lz4") | {"dst_port": "none"}
+#: Columns by whose bounds readers choose row groups.
+_STATISTICS = ["hour", "src_address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class FlowsResult:
 
     Attributes:
         sensor_id: what the ``sensor_id`` column says.
-        chunks: the flows, packed as ``grouping`` packs them; ``table`` and ``tables`` unpack them.
+        runs: the flows, as they were put aside; ``table`` and ``tables`` unite them.
         accounting: of the whole capture.
         accounting_by_day: the same by report day, adding up to it. Faults of the file are in the day of its last
             record, or, when it has none, of the hint, which then is the one day there is.
@@ -73,7 +82,7 @@ class FlowsResult:
     """
 
     sensor_id: str
-    chunks: tuple[NDArray[np.int64], ...]
+    runs: Runs
     accounting: Accounting
     accounting_by_day: dict[date, Accounting]
     format: str
@@ -83,17 +92,18 @@ class FlowsResult:
     def rejected(cls, error: BadInput, *, hint: date | None) -> FlowsResult:
         """Return the result that stands for a file that is no capture: no rows, and the error in its account."""
         account = Accounting(error=str(error))
-        return cls("", (), account, {hint: account} if hint else {}, "")
+        return cls("", Runs(), account, {hint: account} if hint else {}, "")
 
     def tables(self) -> Iterator[pa.Table]:
-        """Yield the flows in pieces, so that not all of them lie unpacked in memory."""
-        for chunk in self.chunks:
-            yield _to_arrow(chunk, self.sensor_id)
+        """Yield the flows in pieces of ``schemas.FLOWS``; each overwrites the memory of the one before."""
+        for columns, rows in unite_flows(self.runs, _ROW_GROUP):
+            yield _to_arrow(columns, rows, self.sensor_id)
 
     @property
     def table(self) -> pa.Table:
-        """The flows as one table of ``schemas.FLOWS``, in the order of first sight."""
-        return pa.concat_tables(self.tables()) if self.chunks else FLOWS.empty()
+        """The flows as one table of ``schemas.FLOWS``, in the order of its key."""
+        pieces = [table.take(np.arange(table.num_rows)) for table in self.tables()]
+        return pa.concat_tables(pieces) if pieces else FLOWS.empty()
 
     @property
     def first_day(self) -> date | None:
@@ -114,6 +124,7 @@ def build_flows(
     network: tuple[int, int] | None,
     zone: ZoneInfo,
     hint: date | None = None,
+    scratch: Any = None,
 ) -> FlowsResult:
     """Read a capture from start to end and group its packets.
 
@@ -124,6 +135,8 @@ def build_flows(
         network: first and last address of the sensor, IPv4 in host order; None keeps every destination.
         zone: zone of the report day and of the clock hour.
         hint: day to which records belong that come before any timestamp.
+        scratch: a file opened for reading and writing binary, to which flows are put aside until the result is
+            used; memory when there is none.
 
     Returns:
         The flows. A capture that is damaged gives what precedes the damage, and says so in its account.
@@ -132,15 +145,16 @@ def build_flows(
         UnsupportedCapture: the file is no capture; ``FlowsResult.rejected`` makes a result of it.
         Unavailable: the store stopped answering.
     """
-    grouping = _Grouping(zone, hint)
+    grouping = _Grouping(zone, hint, Runs(scratch))
     capture = open_capture(stream, key=capture_key, sensor=network)
+    memory = new_memory()
     for block in capture.blocks():
-        classify_block(block)
+        classify_block(block, memory=memory)
         grouping.add(block)
     account = capture.accounting.check()
     return FlowsResult(
         sensor_id,
-        grouping.chunks(),
+        grouping.runs(),
         account,
         grouping.days(account),
         capture.format,
@@ -151,14 +165,14 @@ def build_flows(
 class _Grouping:
     """The flows and the days' accounts as they grow."""
 
-    def __init__(self, zone: ZoneInfo, hint: date | None) -> None:
+    def __init__(self, zone: ZoneInfo, hint: date | None, runs: Runs) -> None:
         self._clock: Clock = clock_of(zone)
-        self._flows = new_flows(_FIRST_CAPACITY)
-        self._chunks: list[NDArray[np.int64]] = []
+        self._batch: Batch = new_batch(BATCH_PACKETS)
+        self._flows: NDArray[np.int64] = np.empty((len(self._batch.words), RUN_COLUMNS), np.int64)
+        self._runs = runs
         # Mostly untouched, so mostly not there: the pages of the few days that occur are all that is used.
         self._days: NDArray[np.int64] = np.zeros((DAYS, len(OUTCOMES)), np.int64)
-        self._state: NDArray[np.int64] = np.zeros(STATE_SIZE, np.int64)
-        self._state[HOUR_BEGINS], self._state[HOUR_ENDS] = 1, 0
+        self._state: NDArray[np.int64] = new_state()
         start = day_bounds(hint, zone)[0] if hint else datetime(1970, 1, 1, tzinfo=UTC)
         self._state[LAST_TIME] = int(start.timestamp()) * 1_000_000_000
         enter_time(int(self._state[LAST_TIME]), self._clock, self._state)
@@ -167,34 +181,38 @@ class _Grouping:
     def add(self, block: Block) -> None:
         """Add a classified block."""
         self._state[ROW] = self._state[REJECT] = 0
-        while reason := group_block(
+        while collect_block(
             block.columns, block.rejects, block.rows, block.rejected,
-            self._clock, self._flows, self._days, self._state,
+            self._clock, self._batch, self._days, self._state,
         ):  # fmt: skip
-            if reason == FULL and len(self._flows.entries) < _MOST_CAPACITY:
-                self._grow()
-            else:
-                self._empty()
-
-    def _grow(self) -> None:
-        entries, old = int(self._state[ENTRIES]), self._flows
-        flows = new_flows(2 * len(old.entries))
-        flows.entries[:entries] = old.entries[:entries]
-        reindex(flows, entries)
-        self._flows = flows
+            self._empty()
 
     def _empty(self) -> None:
-        """Put the table's flows aside and begin again."""
-        entries = int(self._state[ENTRIES])
-        if entries:
-            self._chunks.append(self._flows.entries[:entries].copy())
-        self._flows.places[:] = 0
-        self._state[ENTRIES] = 0
+        """Sort the batch, add up its flows, put them aside, and begin again."""
+        state, batch = self._state, self._batch
+        filled = int(state[FILLED])
+        if filled:
+            stretches = int(state[STRETCHES])
+            batch.begins[stretches] = filled
+            words, bounds, hours = batch.words[:filled], batch.begins[: stretches + 1], batch.hours[:stretches].copy()
+            if (hours[1:] <= hours[:-1]).any():
+                words, bounds, hours = _in_order(words, bounds, hours)
+            for begin, end in itertools.pairwise(bounds.tolist()):
+                words[begin:end].sort()
+            begins = np.empty(len(bounds), np.int64)
+            rows = int(add_up(words, bounds, batch.classes, self._flows, begins))
+            self._runs.add(self._flows[:rows], hours, begins)
+        state[FILLED] = state[STRETCHES] = 0
+        if state[CLASSES] == len(batch.classes):
+            batch.places[:] = 0
+            state[CLASSES] = 0
 
     def days(self, account: Accounting) -> dict[date, Accounting]:
         """Return the account of every day that has one."""
-        touched = np.flatnonzero(self._days.any(axis=1))
-        found = {day_of_index(int(index)): Accounting.of_counts(self._days[index]) for index in touched}
+        first = int(self._state[FIRST_DAY])
+        span = self._days[first : int(self._state[LAST_DAY]) + 1]
+        touched = (first + np.flatnonzero(span.any(axis=1))).tolist()
+        found = {day_of_index(index): Accounting.of_counts(self._days[index]) for index in touched}
         faults = Accounting(
             truncated_tail=account.truncated_tail, unread_bytes=account.unread_bytes, error=account.error
         )
@@ -203,34 +221,43 @@ class _Grouping:
             found[last] = found.get(last, Accounting()) + faults
         return found
 
-    def chunks(self) -> tuple[NDArray[np.int64], ...]:
-        """Return the flows, each once, those of an hour together; what awaits confirmation is settled."""
+    def runs(self) -> Runs:
+        """Return the flows, what remains in the batch put aside as well."""
         self._empty()
-        return tuple(unite_flows(self._chunks))
+        return self._runs
 
 
-def _to_arrow(chunk: NDArray[np.int64], sensor_id: str) -> pa.Table:
-    """Unpack flows into the columns of ``schemas.FLOWS``."""
-    keys, slots = chunk[:, KEY], chunk[:, SLOT_KIND]
-    columns = {
-        "hour": to_arrow((slots >> 2) * 1000, pa.timestamp("ms", tz="UTC")),
-        "sensor_id": labels(np.zeros(len(keys), np.int32), (sensor_id,)),
-        "src_address": to_arrow((keys >> 32).astype(np.uint32), pa.uint32()),
-        "protocol": to_arrow((keys >> 8).astype(np.uint8), pa.uint8()),
-        "dst_port": to_arrow((keys >> 16).astype(np.uint16), pa.uint16()),
-        "kind": labels(slots & 3, KINDS),
-        "tool": labels(keys & 0xFF, TOOLS),
-        "packets": to_arrow(chunk[:, PACKETS], pa.uint64()),
-        "bytes": to_arrow(chunk[:, BYTES], pa.uint64()),
+def _in_order(words: Numbers, bounds: Numbers, hours: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Put the stretches of a batch into the order of their hours, those of one hour together."""
+    each = np.repeat(hours, np.diff(bounds))
+    order = np.argsort(each, kind="stable")
+    hours, counts = np.unique(each, return_counts=True)
+    return words[order], np.concatenate(([0], np.cumsum(counts))), hours
+
+
+def _to_arrow(columns: FlowColumns, rows: int, sensor_id: str) -> pa.Table:
+    """Return the first rows of some columns as ``schemas.FLOWS``, over the same memory."""
+    kinds = {"hour": pa.timestamp("ms", tz="UTC"), "packets": pa.uint64(), "bytes": pa.uint64()}
+    named = {
+        name: to_arrow(values[:rows], kinds.get(name) or pa.from_numpy_dtype(values.dtype))
+        for name, values in columns._asdict().items()
     }
-    return enforce(pa.table(columns), FLOWS)
+    named["sensor_id"] = labels(np.zeros(rows, np.int32), (sensor_id,))
+    named["kind"] = labels(columns.kind[:rows], KINDS)
+    named["tool"] = labels(columns.tool[:rows], TOOLS)
+    return enforce(pa.table({name: named[name] for name in FLOWS.names}), FLOWS)
 
 
-def flows_parquet(result: FlowsResult, metadata: dict[str, str] | None = None) -> bytes:
-    """Return the flows as a Parquet file, its schema carrying the accounting and what the caller adds.
+def write_flows(result: FlowsResult, sink: Any, metadata: dict[str, str] | None = None) -> None:
+    """Write the flows as a Parquet file, its schema carrying the accounting and what the caller adds.
 
     The keys of the schema's metadata: ``accounting`` and ``accounting_by_day`` (JSON), ``format``,
     ``link_types`` (JSON), ``flows_version``, and those of ``metadata``.
+
+    Args:
+        result: from ``build_flows``.
+        sink: a file opened for writing binary.
+        metadata: what else the schema is to carry.
     """
     own = {
         "flows_version": str(FLOWS_VERSION),
@@ -242,13 +269,19 @@ def flows_parquet(result: FlowsResult, metadata: dict[str, str] | None = None) -
         ),
         **(metadata or {}),
     }
-    sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
-        sink, FLOWS.arrow(own), compression="zstd", compression_level=1, use_dictionary=_DICTIONARIES
-    ) as writer:
+        sink, FLOWS.arrow(own), compression=_COMPRESSIONS, use_dictionary=_DICTIONARIES,
+        column_encoding=_ENCODINGS, write_statistics=_STATISTICS, write_batch_size=_WRITTEN_AT_ONCE,
+    ) as writer:  # fmt: skip
         for table in result.tables():
-            writer.write_table(table, row_group_size=_ROW_GROUP)
-    return bytes(sink.getvalue())
+            writer.write_table(table, row_group_size=table.num_rows)
+
+
+def flows_parquet(result: FlowsResult, metadata: dict[str, str] | None = None) -> bytes:
+    """Return the flows as ``write_flows`` writes them."""
+    sink = io.BytesIO()
+    write_flows(result, sink, metadata)
+    return sink.getvalue()
 
 
 def read_accounting(metadata: dict[bytes, bytes]) -> dict[date, Accounting]:

@@ -29,10 +29,11 @@ def to_arrow(values: NDArray[Any], kind: pa.DataType, missing: NDArray[np.bool_]
 
 
 def labels(codes: NDArray[Any], names: tuple[str, ...]) -> pa.DictionaryArray:
-    """Return codes and their names as the dictionary type that all labels have."""
+    """Return codes and their names as the dictionary type that all labels have; int32 codes are not copied."""
     text = [name.encode() for name in names]
     ends = np.cumsum([0, *(len(name) for name in text)], dtype=np.int32)
     dictionary = pa.Array.from_buffers(
         pa.string(), len(names), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(text))]
     )
-    return pa.DictionaryArray.from_buffers(LABEL, len(codes), [None, pa.py_buffer(codes.astype(np.int32))], dictionary)
+    numbers = pa.py_buffer(codes.astype(np.int32, copy=False))
+    return pa.DictionaryArray.from_buffers(LABEL, len(codes), [None, numbers], dictionary)

@@ -14,6 +14,9 @@ so that any number of processes may do it at once; their names carry a digest of
 it calls, of numba's and llvmlite's versions and of the CPU, so that a stale one is never loaded. A directory
 that others may write is not trusted: what lies there is executed.
 
+In a kernel a sum or product of signed integers must not overflow: LLVM assumes that it does not. What is to wrap
+around is multiplied without sign (``loads.mixed``).
+
 With ``NUMBA_DISABLE_JIT=1`` the kernels run as Python, for coverage and fuzzing.
 """
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 import bz2
 import io
 import lzma
+import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from tsubame.capture.damage import DamagedStream, first_line
+from tsubame.capture.deflate import ZlibMember, open_member
 from tsubame.capture.zstd import ZstdFrame, is_zstd
 
-_PIECE_IN = 1 << 16
+_PIECE_IN = 1 << 17
+#: Bytes that a decompressor may leave while it waits for more: a few, of a header that is not whole.
+_MOST_REST = 64
 _PIECE_OUT = 1 << 18
 _PIECE_BUFFERED = 1 << 10
-_CALLS_BETWEEN_CHECKPOINTS = 32
 #: Compressions inside one another that are looked through; more is a bomb, not a capture.
 MOST_LAYERS = 3
 _MAGIC_BYTES = 16
@@ -63,6 +66,21 @@ class PlainSource:
         return self._stream.readinto(buffer) or 0
 
 
+class Member(Protocol):
+    """One member, frame or stream of a packed file."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its end has been reached."""
+
+    @property
+    def left_over(self) -> bytes:
+        """What it has taken beyond its end."""
+
+    def inflate_into(self, packed: memoryview, plain: memoryview) -> tuple[int, int]:
+        """Use some packed bytes, fill some of a buffer, and return how many of each; raises DamagedStream."""
+
+
 class InflatingSource:
     """Reads what another source's bytes inflate to.
 
@@ -72,16 +90,15 @@ class InflatingSource:
         unread: packed bytes that were not inflated.
     """
 
-    def __init__(self, inner: Source, name: str, make: Callable[[], Any], magic: Callable[[bytes], bool]) -> None:
+    def __init__(self, inner: Source, name: str, make: Callable[[], Member], magic: Callable[[bytes], bool]) -> None:
         self._inner = inner
         self.name = name
         self._make = make
         self._is_magic = magic
         self._member = make()
         self._started = False
-        self._input = memoryview(bytearray(_PIECE_IN))
-        self._pending = b""
-        self._output = memoryview(b"")
+        self._input = memoryview(bytearray(_MOST_REST + _PIECE_IN))
+        self._pending = self._input[:0]
         self._ended = False
         self.truncated = False
         self.error: str | None = None
@@ -89,119 +106,58 @@ class InflatingSource:
 
     def read_into(self, buffer: memoryview) -> int:
         """Fill part of ``buffer`` and return how many bytes; 0 at the end."""
-        while not self._output and not self._ended:
-            self._inflate_more()
-        size = min(len(self._output), len(buffer))
-        buffer[:size] = self._output[:size]
-        self._output = self._output[size:]
-        return size
+        while not self._ended:
+            try:
+                taken, written = self._member.inflate_into(self._pending, buffer)
+            except DamagedStream as damage:
+                self._pending = self._pending[damage.taken :]
+                self._fail(f"damaged {self.name} stream: {damage}")
+                return damage.written
+            self._pending = self._pending[taken:]
+            if self._member.ended:
+                self._next_member()
+            elif not taken and not written and not self._more_input():
+                self._ended = True
+                self.truncated = self._started
+            if written:
+                return written
+        return 0
 
-    def _more_input(self) -> bytes:
-        size = self._inner.read_into(self._input)
-        return bytes(self._input[:size])
+    def _more_input(self) -> bool:
+        """Read on behind what is pending; return whether there was more."""
+        rest = bytes(self._pending)
+        room = self._input if len(rest) <= _MOST_REST else memoryview(bytearray(len(rest) + _PIECE_IN))
+        room[: len(rest)] = rest
+        size = self._inner.read_into(room[len(rest) : len(rest) + _PIECE_IN])
+        self._pending = room[: len(rest) + size]
+        self._started |= size > 0
+        return size > 0
 
-    def _inflate_more(self) -> None:
-        if not self._pending and self._member.wants_input:
-            self._pending = self._more_input()
-            if not self._pending:
-                self._end_of_input()
-                return
-        self._started = True
-        try:
-            produced = self._member.inflate(self._pending)
-        except DamagedStream as damage:
-            self._output = memoryview(damage.salvaged)
-            self.unread += damage.unread
-            self._fail(f"damaged {self.name} stream: {damage}")
-            return
-        self._pending = b""
-        self._output = memoryview(produced)
-        if self._member.ended:
-            self._next_member(self._member.left_over)
-
-    def _next_member(self, left_over: bytes) -> None:
+    def _next_member(self) -> None:
         """Go on with the member that follows, if one does."""
+        left_over = self._member.left_over
+        if left_over:
+            self._pending = memoryview(bytearray(left_over + bytes(self._pending)))
         self._member = self._make()
-        self._started = False
         # gzip and xz are padded with zeros by tapes and block devices.
-        ahead = left_over.lstrip(b"\0")
-        while len(ahead) < _MAGIC_BYTES and (more := self._more_input()):
-            ahead = (ahead + more).lstrip(b"\0")
-        if not ahead:
+        self._skip_zeros()
+        while len(self._pending) < _MAGIC_BYTES and self._more_input():
+            self._skip_zeros()
+        self._started = len(self._pending) > 0
+        if not self._started:
             self._ended = True
-            return
-        if not self._is_magic(ahead):
-            self.unread += len(ahead)
+        elif not self._is_magic(bytes(self._pending[:_MAGIC_BYTES])):
             self._fail(f"bytes after the end of the {self.name} stream are not {self.name}")
-            return
-        self._pending = ahead
 
-    def _end_of_input(self) -> None:
-        self._ended = True
-        self.truncated = self._started
-        self._output = memoryview(self._member.finish())
+    def _skip_zeros(self) -> None:
+        self._pending = self._pending[len(self._pending) - len(bytes(self._pending).lstrip(b"\0")) :]
 
     def _fail(self, error: str) -> None:
         self._ended = True
         self.error = error
-        while piece := self._more_input():
-            self.unread += len(piece)
-
-
-class _Gzip:
-    """One gzip member, by zlib-ng: the fastest of zlib, isal and zlib-ng on captures."""
-
-    def __init__(self) -> None:
-        from zlib_ng import zlib_ng
-
-        self._error: Any = zlib_ng.error
-        make: Any = zlib_ng.decompressobj
-        self._stream: Any = make(wbits=31)
-        # A copy costs as much as inflating half a piece: from one now and then, and the input since, what precedes
-        # damage can be inflated once more.
-        self._checkpoint: Any = self._stream.copy()
-        self._since: list[bytes] = []
-        self.wants_input = True
-        self.ended = False
-        self.left_over = b""
-        self._held = b""
-
-    def inflate(self, data: bytes) -> bytes:
-        data = self._held + data if self._held else data
-        if len(self._since) == _CALLS_BETWEEN_CHECKPOINTS:
-            self._checkpoint, self._since = self._stream.copy(), []
-        try:
-            produced: bytes = self._stream.decompress(data, _PIECE_OUT)
-        except self._error as error:
-            for earlier in self._since:
-                self._checkpoint.decompress(earlier, _PIECE_OUT)
-            salvaged, used = _salvage(self._checkpoint, data, self._error)
-            raise DamagedStream(first_line(error), salvaged, len(data) - used) from error
-        self._since.append(data)
-        self._held = self._stream.unconsumed_tail
-        self.ended = self._stream.eof
-        self.wants_input = not self._held
-        if self.ended:
-            self.left_over = self._stream.unused_data
-        return produced
-
-    def finish(self) -> bytes:
-        """Return what the stream holds back, at the end of a cut one."""
-        try:
-            return bytes(self._stream.flush())
-        except self._error:
-            return b""
-
-
-def _salvage(stream: Any, data: bytes, kind: type[Exception]) -> tuple[bytes, int]:
-    """Inflate byte by byte from before the call that failed, keeping all that comes out before the damage."""
-    out = bytearray()
-    for used in range(len(data)):
-        try:
-            out += stream.decompress(data[used : used + 1])
-        except kind:
-            return bytes(out), used
-    return bytes(out), len(data)
+        self.unread += len(self._pending)
+        while size := self._inner.read_into(self._input):
+            self.unread += size
 
 
 class _Buffered:
@@ -213,30 +169,29 @@ class _Buffered:
     def __init__(self, stream: Any, errors: tuple[type[Exception], ...]) -> None:
         self._stream = stream
         self._errors = errors
-        self._held = b""
-        self.wants_input = True
         self.ended = False
         self.left_over = b""
 
-    def inflate(self, data: bytes) -> bytes:
+    def inflate_into(self, packed: memoryview, plain: memoryview) -> tuple[int, int]:
         """Inflate a little more."""
-        held = self._held + data
-        piece, self._held = (
-            (held[:_PIECE_BUFFERED], held[_PIECE_BUFFERED:]) if self._stream.needs_input else (b"", held)
-        )
+        piece = produced = b""
         try:
-            produced: bytes = self._stream.decompress(piece, _PIECE_OUT)
+            if not self._stream.needs_input:
+                produced = self._stream.decompress(b"", min(len(plain), _PIECE_OUT))
+            # lz4 may say that there is more when there is none.
+            if not produced and self._stream.needs_input and packed:
+                piece = bytes(packed[:_PIECE_BUFFERED])
+                produced = self._stream.decompress(piece, min(len(plain), _PIECE_OUT))
         except self._errors as error:
-            raise DamagedStream(first_line(error), b"", len(held)) from error
+            raise DamagedStream(first_line(error)) from error
+        plain[: len(produced)] = produced
         self.ended = self._stream.eof
-        self.wants_input = self._stream.needs_input and not self._held and not self.ended
-        if self.ended:
-            self.left_over = (self._stream.unused_data or b"") + self._held
-        return produced
+        self.left_over = bytes(self._stream.unused_data or b"") if self.ended else b""
+        return len(piece), len(produced)
 
-    def finish(self) -> bytes:
-        """Return what the stream holds back: nothing."""
-        return b""
+
+def _make_gzip() -> Member:
+    return open_member() or _Buffered(ZlibMember(), (zlib.error,))
 
 
 def _make_bz2() -> _Buffered:
@@ -270,8 +225,8 @@ def _is_lz4(head: bytes) -> bool:
     return head[:4] == b"\x04\x22\x4d\x18"
 
 
-FORMATS: tuple[tuple[str, Callable[[bytes], bool], Callable[[], Any]], ...] = (
-    ("gz", _is_gzip, _Gzip),
+FORMATS: tuple[tuple[str, Callable[[bytes], bool], Callable[[], Member]], ...] = (
+    ("gz", _is_gzip, _make_gzip),
     ("zst", is_zstd, ZstdFrame),
     ("bz2", _is_bz2, _make_bz2),
     ("xz", _is_xz, _make_xz),

@@ -52,7 +52,9 @@ def describe(head: bytes) -> str:
     return f"bytes {head[:8].hex(' ')}"
 
 
-def recognise(stream: Any, *, key: str, sensor: tuple[int, int] | None, block_rows: int | None) -> CaptureReader:
+def recognise(
+    stream: Any, *, key: str, sensor: tuple[int, int] | None, block_rows: int | None, most_records: int
+) -> CaptureReader:
     """Return the reader of the container that ``stream`` holds.
 
     Raises:
@@ -62,7 +64,7 @@ def recognise(stream: Any, *, key: str, sensor: tuple[int, int] | None, block_ro
     window = Window(source)
     window.slide(0, 24)
     head = window.bytes[: min(window.filled, 32)].tobytes()
-    arguments = (window, sources, tuple(names), sensor, block_rows or BLOCK_ROWS)
+    arguments = (window, sources, tuple(names), sensor, block_rows or BLOCK_ROWS, most_records)
     if is_pcap(head):
         return PcapReader(*arguments)
     if is_pcapng(head):
@@ -74,6 +76,6 @@ def recognise(stream: Any, *, key: str, sensor: tuple[int, int] | None, block_ro
         key=key,
         offset=0,
         expected=_EXPECTED,
-        actual=describe(head[:16]) + inside + (f" ({broken})" if broken else ""),
+        actual=describe(head) + inside + (f" ({broken})" if broken else ""),
         hint="Remove it, or convert it with editcap.",
     )

@@ -7,14 +7,14 @@ class DamagedStream(Exception):
     """A packed stream that cannot be inflated further; caught where the capture is read, never seen outside.
 
     Attributes:
-        salvaged: what could still be inflated of the last piece.
-        unread: packed bytes of the last piece that were not.
+        taken: packed bytes of the last call that were used before the damage.
+        written: bytes that the last call inflated before the damage.
     """
 
-    def __init__(self, what: str, salvaged: bytes, unread: int) -> None:
+    def __init__(self, what: str, taken: int = 0, written: int = 0) -> None:
         super().__init__(what)
-        self.salvaged = salvaged
-        self.unread = unread
+        self.taken = taken
+        self.written = written
 
 
 def first_line(error: Exception) -> str:

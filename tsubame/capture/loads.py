@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tsubame.capture.compiled import intrinsic
+from tsubame.capture.compiled import inlined, intrinsic
 
 
 def _instruction(bits: int, swap: bool) -> Callable[[], Any]:
@@ -70,13 +70,33 @@ def signed(value: Any) -> int:
 @intrinsic(_conversion("uint64"))
 def unsigned(value: int) -> int:
     """Take an integer for 64 bits without sign, as numba must be told and Python need not."""
-    return value & (2**64 - 1)
+    return int(value) & (2**64 - 1)
+
+
+# 2**64 by the golden ratio, odd (Knuth, The Art of Computer Programming, section 6.4).
+_ODD = 0x9E3779B97F4A7C15
+
+
+@inlined
+def mixed(value: int) -> int:
+    """Return 31 bits in which those of an integer are mixed, for a place in a hash table.
+
+    The product is one of integers without sign, which wrap around; one of signed integers that does is undefined, and
+    LLVM makes use of that.
+    """
+    return signed((unsigned(value) * unsigned(_ODD)) >> unsigned(33)) & 0x7FFFFFFF
 
 
 def _read(window: Any, offset: int, size: int, order: Any) -> int:
     if offset < 0 or offset + size > len(window):
         raise IndexError(f"{size} bytes at {offset} of a window of {len(window)}")
     return int.from_bytes(bytes(window[offset : offset + size]), order)
+
+
+@intrinsic(_instruction(8, swap=False))
+def byte(window: Any, offset: int) -> int:
+    """Return the byte at ``offset``; unlike an index, it never counts from the end, and costs no question whether."""
+    return _read(window, offset, 1, "big")
 
 
 @intrinsic(_instruction(16, swap=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tsubame.capture import layers as at
 from tsubame.capture.blocks import Bytes, Columns, Numbers, Rejects
 from tsubame.capture.compiled import inlined
-from tsubame.capture.loads import be16, be32
+from tsubame.capture.loads import be16, be32, byte, unsigned
 from tsubame.capture.network import find_network
 from tsubame.capture.state import (
     BAD_HEADER,
@@ -48,6 +48,61 @@ def decode_record(
         state[COUNTS + KEPT] += 1
     else:
         reject(outcome, timestamp, rejects, state)
+
+
+@inlined
+def decode_plain(
+    window: Bytes, start: int, size: int, timestamp: int, columns: Columns, row: int, first: int, last: int
+) -> bool:
+    """Decode a record if it is what nearly all of a telescope's are: a whole TCP header in IPv4 in Ethernet.
+
+    Args:
+        window: the bytes that are read.
+        start: offset of the frame.
+        size: bytes of the frame, at least 54.
+        timestamp: nanoseconds since 1970.
+        columns: filled at ``row``.
+        row: place of the packet.
+        first, last: addresses between which the destination must lie.
+
+    Returns:
+        Whether it was; if not, nothing is decoded, and ``decode_record`` is to be asked.
+    """
+    length = be16(window, start + 16)
+    destination = be32(window, start + 30)
+    # EtherType IPv4 and a header without options; no fragment but the first; TCP; the header within the lengths.
+    plain = (
+        (be32(window, start + 12) >> 8 == 0x080045)
+        & (be16(window, start + 20) & 0x1FFF == 0)
+        & (byte(window, start + 23) == _TCP)
+        & ((length >= 40) | (length == 0))
+        & (destination >= first)
+        & (destination <= last)
+    )
+    if not plain:
+        return False
+    # One option word, if it is all of the options there are and lies within the lengths.
+    options = 0
+    if byte(window, start + 46) >> 4 == 6 and size >= 58 and (length >= 44 or length == 0):
+        options = be32(window, start + 54)
+    place = unsigned(row)
+    columns.timestamp[place] = timestamp
+    columns.src_address[place] = be32(window, start + 26)
+    columns.dst_address[place] = destination
+    columns.protocol[place] = _TCP
+    columns.src_port[place] = be16(window, start + 34)
+    columns.dst_port[place] = be16(window, start + 36)
+    columns.icmp_type[place] = 0
+    columns.icmp_code[place] = 0
+    columns.tcp_flags[place] = byte(window, start + 47)
+    columns.tcp_seq[place] = be32(window, start + 38)
+    columns.tcp_window[place] = be16(window, start + 48)
+    columns.ip_id[place] = be16(window, start + 18)
+    columns.ttl[place] = byte(window, start + 22)
+    columns.ip_length[place] = length
+    columns.fragment_offset[place] = 0
+    columns.tcp_options[place] = options
+    return True
 
 
 @inlined
@@ -131,4 +186,4 @@ def _decode_transport(window: Bytes, offset: int, end: int, protocol: int, colum
     columns.tcp_options[row] = options
 
 
-__all__ = ["DAMAGED", "decode_record", "reject"]
+__all__ = ["DAMAGED", "decode_plain", "decode_record", "reject"]

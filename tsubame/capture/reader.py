@@ -27,6 +27,8 @@ class CaptureReader(ABC):
         window: over the plain bytes, the container's header not yet consumed.
         sources: the plain source and those it inflates, for their faults.
         sensor: first and last address of the sensor, or None to keep every destination.
+        capacity: most packets of a block.
+        most_records: reading stops with the block that has as many.
 
     Attributes:
         format: the container, such as ``pcap-usec-LE`` or ``pcapng``.
@@ -42,12 +44,14 @@ class CaptureReader(ABC):
         compression: tuple[str, ...],
         sensor: tuple[int, int] | None,
         capacity: int,
+        most_records: int,
     ) -> None:
         self._window = window
         self._sources = sources
         self.compression = compression
         self._state: NDArray[np.int64] = at.new_state(sensor)
         self._block = Block(capacity)
+        self._most_records = most_records
         self._error: str | None = None
         self._truncated = False
         self._unread = 0
@@ -109,10 +113,10 @@ class CaptureReader(ABC):
 
     def _within_bounds(self) -> bool:
         """Stop at the limit on records, so that a bomb of empty records ends."""
-        if int(self._state[at.COUNTS : at.COUNTS + 7].sum()) < MOST_RECORDS:
+        if int(self._state[at.COUNTS : at.COUNTS + 7].sum()) < self._most_records:
             return True
         position = self._window.base + int(self._state[at.POSITION])
-        self._error = f"more than {MOST_RECORDS} records, the rest not read, at byte {position}"
+        self._error = f"limit of {self._most_records} records reached, the rest not read, at byte {position}"
         self._unread += self._window.filled - int(self._state[at.POSITION])
         return False
 
@@ -135,6 +139,7 @@ def open_capture(
     key: str,
     sensor: tuple[int, int] | None = None,
     block_rows: int | None = None,
+    most_records: int = MOST_RECORDS,
 ) -> CaptureReader:
     """Recognise a capture by its content and return a reader of it.
 
@@ -144,10 +149,11 @@ def open_capture(
         sensor: first and last address of the sensor, IPv4 in host order; packets to others are counted as
             outside. None keeps every destination.
         block_rows: most packets of a block; for tests.
+        most_records: reading stops, and the account says so, with the block that has as many.
 
     Raises:
         UnsupportedCapture: the content is no capture, or of a container that is not supported.
     """
     from tsubame.capture.containers import recognise
 
-    return recognise(stream, key=key, sensor=sensor, block_rows=block_rows)
+    return recognise(stream, key=key, sensor=sensor, block_rows=block_rows, most_records=most_records)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from tsubame.capture.blocks import Bytes, Columns, Numbers, Rejects
 from tsubame.capture.compiled import inlined, inner, kernel
+from tsubame.capture.layers import ETHERNET
 from tsubame.capture.loads import be16, be32, le16, le32
-from tsubame.capture.packets import decode_record, reject
+from tsubame.capture.packets import decode_plain, decode_record, reject
 from tsubame.capture.state import (
     BLOCK_FULL,
     BROKEN,
+    COUNTS,
     DAMAGED,
     FCS_BYTES,
     FILLED,
     HEADER_BYTES,
     INTERFACES,
+    KEPT,
     LAYER,
     LENGTHS,
     MOST_CAPTURED,
@@ -22,6 +25,8 @@ from tsubame.capture.state import (
     REJECTED,
     ROWS,
     SECTION,
+    SENSOR_FIRST,
+    SENSOR_LAST,
     SWAPPED,
     TICK,
     WANTED,
@@ -67,17 +72,21 @@ def walk_pcap(window: Bytes, columns: Columns, rejects: Rejects, state: Numbers)
     layer = state[LAYER]
     tick = state[TICK]
     capacity = len(columns.timestamp)
+    lengths, fcs = state[LENGTHS], state[FCS_BYTES]
+    first, last = state[SENSOR_FIRST], state[SENSOR_LAST]
+    row, rejected, plain = state[ROWS], state[REJECTED], 0
+    may_be_plain = layer == ETHERNET and fcs == 0
     reason = NEED_BYTES
     state[WANTED] = header
     while position + header <= filled:
-        if state[ROWS] >= capacity or state[REJECTED] >= capacity:
+        if row >= capacity or rejected >= capacity:
             reason = BLOCK_FULL
             break
         seconds = _load32(window, position, swapped)
         fraction = _load32(window, position + 4, swapped)
         captured = _load32(window, position + 8, swapped)
         original = _load32(window, position + 12, swapped)
-        if state[LENGTHS] == 1 or (state[LENGTHS] == 2 and captured > original):
+        if lengths == 1 or (lengths == 2 and captured > original):
             captured, original = original, captured
         timestamp = seconds * 1_000_000_000 + fraction * tick
         if captured > most:
@@ -87,9 +96,22 @@ def walk_pcap(window: Bytes, columns: Columns, rejects: Rejects, state: Numbers)
         if start + captured > filled:
             state[WANTED] = header + captured
             break
-        end = start + _without_fcs(captured, original, state[FCS_BYTES])
-        decode_record(window, start, end, layer, timestamp, columns, rejects, state)
         position = start + captured
+        if (
+            may_be_plain
+            and captured >= 54
+            and decode_plain(window, start, captured, timestamp, columns, row, first, last)
+        ):
+            row += 1
+            plain += 1
+            continue
+        # What is not plain is counted where it is decoded.
+        state[ROWS] = row
+        end = start + _without_fcs(captured, original, fcs)
+        decode_record(window, start, end, layer, timestamp, columns, rejects, state)
+        row, rejected = state[ROWS], state[REJECTED]
+    state[ROWS] = row
+    state[COUNTS + KEPT] += plain
     state[POSITION] = position
     return reason
 

@@ -5,7 +5,8 @@ of. Each is answered by the first rule that matches, in the order below. A rule 
 packet's fields, where it comes from, and since and until when it can be trusted (signatures decay).
 
 A test that chance can pass is not evidence in a single packet. Such a rule says how many matches of one source,
-in one capture, it takes (``matches``); until then the packet bears the mark of whatever rule comes next.
+in one capture, it takes (``matches``); until then the packet bears the mark of whatever rule comes next. A secret
+that a source keeps shows only in two of its packets; such a rule, the last of its question, ``compares``.
 
 To add a rule: write its test, enter it, add a test in ``tests/unit/classify/test_rules.py``.
 """
@@ -54,16 +55,19 @@ class Rule:
         caveat: what it gets wrong.
         valid_from, valid_until: UTC days between which it is trusted (the second excluded); None: always.
         matches: how many packets of one source must match in a capture before any is tagged.
+        compares: the test returns a mark, -1 for none, and it takes two packets of one source that differ in their
+            sequence numbers and have the same mark; the second and those that follow are tagged.
     """
 
     tag: str
-    test: Callable[[Packet], bool]
+    test: Callable[[Packet], Any]
     says: str
     source: str
     caveat: str = ""
     valid_from: date | None = None
     valid_until: date | None = None
     matches: int = 1
+    compares: bool = False
 
 
 def _rule(tag: str, says: str, source: str, **more: Any) -> Callable[[Any], Rule]:
@@ -190,6 +194,29 @@ def _nmap(packet: Packet) -> bool:
     )
 
 
+@_rule(
+    "unicornscan",
+    "TCP SYN without ACK of a source whose sequence numbers, xored with the destination address (its bytes in reverse "
+    "order) and with destination port and source port side by side, are all one secret",
+    "unicornscan 0.4.7: TCPHASHTRACK in tcphash.h, its call in send_packet.c, makepkt.c (sequence number in network "
+    "order of the secret ^ (target's s_addr ^ ((remote port << 16) + local port)))",
+    caveat="s_addr lies in memory in network order: a little-endian scanner reverses it, and a big-endian one is not "
+    "recognised unless the sensor has a single address; two packets match by chance once in 2**32; the first packet of "
+    "a source bears no mark yet, nor one whose source was forgotten among 65,536 others",
+    compares=True,
+)
+def _unicornscan(packet: Packet) -> int:
+    destination = packet.dst_address
+    reverse = (
+        (destination & 0xFF) << 24
+        | (destination >> 8 & 0xFF) << 16
+        | (destination >> 16 & 0xFF) << 8
+        | destination >> 24
+    )
+    secret = packet.tcp_seq ^ reverse ^ (packet.dst_port << 16 | packet.src_port)
+    return secret if (packet.protocol == TCP) & (packet.tcp_flags & (SYN | ACK) == SYN) else -1
+
+
 KIND_RULES: tuple[Rule, ...] = (
     _tcp_answer,
     _icmp_answer,
@@ -199,7 +226,7 @@ KIND_RULES: tuple[Rule, ...] = (
     _udp_probe,
     _icmp_request,
 )
-TOOL_RULES: tuple[Rule, ...] = (_mirai, _zmap, _masscan, _nmap)
+TOOL_RULES: tuple[Rule, ...] = (_mirai, _zmap, _masscan, _nmap, _unicornscan)
 
 #: Code in the ``kind`` column -> its name.
 KINDS = ("other", "scan", "backscatter")

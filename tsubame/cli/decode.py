@@ -35,6 +35,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="write the packets: one FILE to the Parquet file OUT, several to OUT/<file name>.parquet",
     )
     parser.add_argument("--sensor", metavar="ADDRESS", help="keep only packets to this IPv4 address or CIDR block")
+    parser.add_argument(
+        "--max-records",
+        metavar="N",
+        type=int,
+        help="stop reading a file at about N records (8,192 at a time); 2,000,000,000 unless told",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line and file")
     return parser
 
@@ -44,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tsubame.errors import TsubameError
 
     sensor = _parse_sensor(arguments.sensor)
+    most = _most_records(arguments.max_records)
     outs = _outputs(arguments.files, arguments.out)
     status = 0
     with _progress() as progress:
@@ -51,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             from tsubame.pipeline.decode import Decoded, decode_file
 
             try:
-                decoded = decode_file(file, out=out, sensor=sensor, progress=progress)
+                decoded = decode_file(file, out=out, sensor=sensor, progress=progress, **most)
                 error = decoded.accounting.error
                 if damage := decoded.accounting.damage():
                     print(f"tsubame: warning: {file}: {damage}", file=sys.stderr)
@@ -77,6 +84,16 @@ def _parse_sensor(text: str | None) -> tuple[int, int] | None:
         raise UsageError(
             "--sensor is no address", expected="an IPv4 address or CIDR block", actual=repr(text)
         ) from error
+
+
+def _most_records(number: int | None) -> dict[str, int]:
+    from tsubame.errors import UsageError
+
+    if number is None:
+        return {}
+    if number < 1:
+        raise UsageError("--max-records is no number of records", expected="1 or more", actual=number)
+    return {"most_records": number}
 
 
 def _outputs(files: list[str], out: str | None) -> list[str | None]:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from tsubame.capture.accounting import Accounting
 from tsubame.capture.arrow import labels, to_arrow
 from tsubame.capture.blocks import NO_TIME, Block
-from tsubame.capture.reader import CaptureReader, open_capture
-from tsubame.classify.apply import Confirmation, classify_block, settle_tools
+from tsubame.capture.reader import MOST_RECORDS, CaptureReader, open_capture
+from tsubame.classify.apply import Confirmation, classify_block, new_memory, settle_tools
 from tsubame.classify.rules import KINDS, TOOLS
 from tsubame.errors import Unavailable
 from tsubame.schemas import PACKETS
@@ -75,6 +75,7 @@ def decode_file(
     *,
     out: str | None = None,
     sensor: tuple[int, int] | None = None,
+    most_records: int = MOST_RECORDS,
     progress: Progress | None = None,
 ) -> Decoded:
     """Decode one capture, and write its packets as Parquet when ``out`` is given.
@@ -86,6 +87,7 @@ def decode_file(
         url: a path or any fsspec URL.
         out: a path or any fsspec URL; written whole or not at all.
         sensor: first and last address of the sensor; None keeps every destination.
+        most_records: reading stops with the block that has as many, and the account says so.
         progress: told how far the file has been read.
 
     Raises:
@@ -96,17 +98,18 @@ def decode_file(
     decoded = Decoded(url)
     confirmation = Confirmation() if out is not None else None
     with _opened(url, "reading", progress) as stream:
-        capture = open_capture(stream, key=url, sensor=sensor)
+        capture = open_capture(stream, key=url, sensor=sensor, most_records=most_records)
+        memory = new_memory()
         for block in capture.blocks():
             if confirmation is not None:
-                classify_block(block, confirmation)
+                classify_block(block, confirmation, memory)
             decoded.observe(block)
     decoded.format, decoded.compression = capture.format, capture.compression
     decoded.link_types = capture.link_types
     decoded.accounting = capture.accounting.check()
     if out is not None and confirmation is not None:
         with _opened(url, "writing", progress) as stream, _replacing(out) as sink:
-            capture = open_capture(stream, key=url, sensor=sensor)
+            capture = open_capture(stream, key=url, sensor=sensor, most_records=most_records)
             _write_packets(capture, sink, confirmation.sources, decoded)
     return decoded
 
@@ -127,8 +130,9 @@ def _write_packets(capture: CaptureReader, sink: Any, confirmed: NDArray[np.uint
     ) as writer:
         batches: list[pa.RecordBatch] = []
         rows = 0
+        memory = new_memory()
         for block in capture.blocks():
-            classify_block(block)
+            classify_block(block, memory=memory)
             batches.append(_to_arrow(block, confirmed, schema))
             rows += block.rows
             if rows >= _ROW_GROUP:

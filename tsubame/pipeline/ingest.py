@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tsubame.aggregate.flows import FlowsResult, build_flows, flows_parquet, read_accounting
+from tsubame.aggregate.flows import FlowsResult, build_flows, read_accounting, write_flows
 from tsubame.capture.accounting import Accounting
 from tsubame.errors import BadInput, SchemaMismatch
 from tsubame.keys import FlowsKey
@@ -19,7 +19,7 @@ from tsubame.pipeline.inventory import Capture, take_inventory
 from tsubame.provenance import Hashing, code_version
 from tsubame.schemas import FLOWS
 from tsubame.settings import Settings
-from tsubame.stores import Store
+from tsubame.stores import Store, scratch_file
 
 STAGE = "captures → flows"
 
@@ -146,23 +146,26 @@ def ingest_capture(task: _Task) -> IngestedCapture:
     lake = Store(task.lake_url)
     for old in task.superseded:
         lake.delete(old.key)
-    try:
-        with Hashing(Store(task.captures_url).open(key.key)) as stream:
-            result = build_flows(
-                stream,
-                capture_key=key.key,
-                hint=key.hint,
-                sensor_id=key.sensor_id,
-                network=task.capture.sensor.network,
-                zone=load_zone(task.timezone),
-            )
-            sha256 = stream.sha256()
-        rejected = False
-    except BadInput as error:
-        result, rejected, sha256 = FlowsResult.rejected(error, hint=key.hint), True, ""
-    days = tuple(sorted(result.accounting_by_day))
-    flows = FlowsKey(key.key, task.capture.fingerprint, days[0], days[-1], rejected)
-    lake.put(flows.key, flows_parquet(result, _metadata(task, sha256)))
+    with scratch_file() as scratch:
+        try:
+            with Hashing(Store(task.captures_url).open(key.key)) as stream:
+                result = build_flows(
+                    stream,
+                    capture_key=key.key,
+                    hint=key.hint,
+                    sensor_id=key.sensor_id,
+                    network=task.capture.sensor.network,
+                    zone=load_zone(task.timezone),
+                    scratch=scratch,
+                )
+                sha256 = stream.sha256()
+            rejected = False
+        except BadInput as error:
+            result, rejected, sha256 = FlowsResult.rejected(error, hint=key.hint), True, ""
+        days = tuple(sorted(result.accounting_by_day))
+        flows = FlowsKey(key.key, task.capture.fingerprint, days[0], days[-1], rejected)
+        with lake.writing(flows.key) as sink:
+            write_flows(result, sink, _metadata(task, sha256))
     return IngestedCapture(key.key, result.accounting, days, rejected)
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tsubame.aggregate import flows as module
+from tsubame.aggregate import uniting
 from tsubame.aggregate.flows import FlowsResult, build_flows, flows_parquet, read_accounting
 from tsubame.capture.accounting import Accounting
 from tsubame.errors import UnsupportedCapture
@@ -47,13 +48,11 @@ def test_packets_are_grouped_by_hour_source_and_port():
     rows = result.table.to_pylist()
     assert [(row["src_address"], row["dst_port"], row["packets"], row["bytes"]) for row in rows] == [
         (1, 23, 2, 80),
-        (1, 23, 1, 40),
         (2, 80, 1, 40),
+        (1, 23, 1, 40),
     ]
-    assert [row["hour"] for row in rows[:2]] == [
-        datetime(2023, 1, 5, 1, tzinfo=UTC),
-        datetime(2023, 1, 5, 2, tzinfo=UTC),
-    ]
+    first, second = datetime(2023, 1, 5, 1, tzinfo=UTC), datetime(2023, 1, 5, 2, tzinfo=UTC)
+    assert [row["hour"] for row in rows] == [first, first, second]
     assert result.first_day == result.last_day == date(2023, 1, 5)
 
 
@@ -124,8 +123,8 @@ def test_masscan_is_confirmed_by_two_matches_anywhere_in_the_capture():
     )
     rows = [row for row in result.table.to_pylist() if row["src_address"] < 1000]
     assert [(row["src_address"], row["dst_port"], row["tool"], row["packets"]) for row in rows] == [
-        (1, 80, "masscan", 1),
         (1, 80, "", 1),
+        (1, 80, "masscan", 1),
         (2, 80, "", 1),
         (1, 81, "masscan", 1),
     ]
@@ -137,11 +136,14 @@ def test_an_unconfirmed_match_joins_the_flow_of_its_other_packets():
     assert [(row["tool"], row["packets"]) for row in result.table.to_pylist()] == [("", 3)]
 
 
-@pytest.mark.parametrize("enough", [False, True])
-def test_grouping_agrees_with_plain_counting(monkeypatch, enough):
+@pytest.mark.parametrize("small", [False, True])
+def test_grouping_agrees_with_plain_counting(monkeypatch, small):
     """A hundred thousand packets of few and many flows, some late, against a Counter."""
-    if enough:
-        monkeypatch.setattr(module, "_MOST_CAPACITY", 1 << 16)
+    if small:
+        # Many runs that share hours, read in many pieces, written in many row groups.
+        monkeypatch.setattr(module, "BATCH_PACKETS", 7000)
+        monkeypatch.setattr(uniting, "_PIECE", 1 << 10)
+        monkeypatch.setattr(module, "_ROW_GROUP", 1 << 11)
     rng = np.random.default_rng(3)
     count = 150_000
     times = (instant(2023, 1, 5) + np.sort(rng.integers(0, 40_000, count))).astype(np.int64)
@@ -154,6 +156,58 @@ def test_grouping_agrees_with_plain_counting(monkeypatch, enough):
     found = {(int(row["hour"].timestamp()), row["src_address"], row["dst_port"]): row["packets"] for row in rows}
     assert len(rows) == len(expected)
     assert found == expected
+    assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize("batch", [300, 5000, 1 << 20])
+def test_flows_do_not_depend_on_batches(monkeypatch, batch):
+    """Many protocols, lengths, tools and hours, out of order, in batches of any size, against a Counter."""
+    monkeypatch.setattr(module, "BATCH_PACKETS", batch)
+    monkeypatch.setattr(uniting, "_PIECE", 1 << 10)
+    rng = np.random.default_rng(batch)
+    count = 8000
+    records, expected, matched = [], Counter(), Counter()
+    draws = [rng.integers(0, most, count).tolist() for most in (40_000, 12, 3, 4, 256, 3000)]
+    for moment, source, port, way, protocol, length in zip(*draws, strict=True):
+        source = source * 0x13579BDF & 0xFFFFFFFF
+        content, tool = packet(source, port=80 + port), ""
+        if way == 1:
+            content, tool = masscan(source, 80 + port), "masscan"
+            matched[source] += 1
+        elif way == 2:
+            content, tool = packet(source, port=80 + port, sequence=0x01020304), "mirai"
+        elif way == 3 and protocol not in (1, 6, 17, 33, 132, 136):
+            port = -80
+            content = content[:2] + struct.pack(">H", length) + content[4:9] + bytes([protocol]) + content[10:]
+        size = int.from_bytes(content[2:4], "big")
+        at = int(instant(2023, 1, 5)) + moment
+        records.append((at, content))
+        for what, number in (("packets", 1), ("bytes", size)):
+            expected[at // 3600 * 3600, source, content[9], 80 + port, tool, what] += number
+    result = build(capture(records))
+    found = Counter()
+    for row in result.table.to_pylist():
+        key = (int(row["hour"].timestamp()), row["src_address"], row["protocol"], row["dst_port"], row["tool"])
+        assert (*key, "packets") not in found or row["kind"] != "scan"
+        found[*key, "packets"] += row["packets"]
+        found[*key, "bytes"] += row["bytes"]
+    assert min(matched.values()) > 1
+    assert found == expected
+
+
+def test_more_classes_than_a_batch_names_are_grouped_all_the_same():
+    """Every length and two protocols: twice as many classes as there are numbers for them."""
+    at = instant(2023, 1, 5)
+    whole = packet(7)
+    records = [
+        (at, whole[:2] + struct.pack(">H", length) + whole[4:9] + bytes([protocol]) + whole[10:])
+        for protocol in (47, 50)
+        for length in range(1 << 16)
+    ]
+    rows = build(capture(records)).table.to_pylist()
+    assert [(row["protocol"], row["packets"], row["bytes"]) for row in rows] == [
+        (protocol, 1 << 16, (1 << 16) * ((1 << 16) - 1) // 2) for protocol in (47, 50)
+    ]
 
 
 def test_parquet_carries_the_account_and_reads_back():

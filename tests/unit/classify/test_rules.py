@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tsubame.capture.blocks import NO_TIME, Block
-from tsubame.classify.apply import UNCONFIRMED, Confirmation, classify_block, settle_tools
+from tsubame.classify.apply import UNCONFIRMED, Confirmation, classify_block, new_memory, settle_tools
 from tsubame.classify.rules import KIND_RULES, KINDS, TOOL_RULES, TOOLS
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -140,6 +140,66 @@ def test_chance_is_as_rare_as_the_registry_says():
     awaiting = int((block.columns.tool >= UNCONFIRMED).sum())
     assert 0 < awaiting < 25
     assert len(confirmation.sources) == 0
+
+
+def unicornscan(secret, destination=PLAIN["dst_address"], port=80, source_port=5000, **more):
+    """What send_packet.c of unicornscan 0.4.7 sends from a little-endian host."""
+    in_memory = int.from_bytes(destination.to_bytes(4, "big"), "little")
+    sequence = secret ^ (in_memory ^ ((port << 16) + source_port))
+    return {"dst_address": destination, "dst_port": port, "src_port": source_port, "tcp_seq": sequence} | more
+
+
+def judge_in_order(*packets, rows=1):
+    memory, tools = new_memory(), []
+    for begin in range(0, len(packets), rows):
+        block = block_of(*packets[begin : begin + rows])
+        classify_block(block, memory=memory)
+        tools += [TOOLS[tool] for tool in block.column("tool")]
+    return tools
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_unicornscan_takes_two_packets_of_one_secret(rows):
+    first, second = unicornscan(0xDEADBEEF), unicornscan(0xDEADBEEF, 0xCB007106, 443, 61000)
+    other = unicornscan(0xDEADBEEF, port=22, src_address=PLAIN["src_address"] + 1)
+    packets = (first, other, second, first, {}, first)
+    assert judge_in_order(*packets, rows=rows) == ["", "", "unicornscan", "unicornscan", "", ""]
+
+
+def test_a_packet_sent_again_is_no_evidence():
+    assert judge_in_order(*[unicornscan(1)] * 3) == [""] * 3
+    assert judge_in_order(*[unicornscan(1)] * 2, unicornscan(1, port=81), unicornscan(1, port=81))[2:] == [
+        "unicornscan", "unicornscan",
+    ]  # fmt: skip
+
+
+def test_a_single_address_shows_unicornscan_whatever_the_byte_order_of_its_host():
+    packets = [
+        {"dst_port": port, "src_port": 9, "tcp_seq": 7 ^ PLAIN["dst_address"] ^ (port << 16 | 9)} for port in (1, 2, 3)
+    ]
+    assert judge_in_order(*packets) == ["", "unicornscan", "unicornscan"]
+
+
+@pytest.mark.parametrize("change", [{"tcp_flags": SYN | ACK}, {"protocol": 17}, {"tcp_seq": 5}])
+def test_what_is_nearly_unicornscan_is_not(change):
+    assert judge_in_order(unicornscan(3), unicornscan(3, port=81) | change)[1] == ""
+
+
+def test_other_rules_precede_unicornscan():
+    packets = [unicornscan(3, port=port) | {"ip_id": 54321} for port in (1, 2)]
+    assert judge_in_order(*packets) == ["zmap", "zmap"]
+
+
+def test_random_packets_of_few_sources_show_no_secret():
+    rng = np.random.default_rng(6)
+    block, count = Block(300_000), 300_000
+    block.columns.protocol[:], block.columns.tcp_flags[:] = 6, SYN
+    for name, most in (("dst_address", 2**32), ("tcp_seq", 2**32), ("dst_port", 2**16), ("src_port", 2**16)):
+        getattr(block.columns, name)[:] = rng.integers(0, most, count)
+    block.columns.src_address[:] = rng.integers(0, 50, count)
+    block.rows = count
+    classify_block(block, memory=new_memory())
+    assert not (block.columns.tool == TOOLS.index("unicornscan")).any()
 
 
 @pytest.mark.parametrize("rule", [*KIND_RULES, *TOOL_RULES], ids=lambda rule: f"{rule.tag}: {rule.says}")

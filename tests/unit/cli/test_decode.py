@@ -130,6 +130,48 @@ def test_a_file_that_may_not_be_read_is_said_so(capture, ordinary_user, capsys):
     assert "permission denied" in capsys.readouterr().err
 
 
+FOREIGN = {
+    "zip.pcap": (b"PK\3\4" + bytes(100), "a zip archive"),
+    "text.pcap": (b"time,source\n1,2\n", "text beginning"),
+    "snoop.pcap": (b"snoop\0\0\0\0\0\0\2\0\0\0\4" + bytes(40), "a snoop capture"),
+    "erf.pcap": (bytes.fromhex("8e5d1d6a 21b0f63b 0200 0054 0000 0040") + bytes(68), "bytes 8e 5d"),
+    "secret.pcap": (b"Salted__" + bytes(range(100)), "encrypted by OpenSSL"),
+    "age.pcap": (b"age-encryption.org/v1\n-> X25519 abc", "encrypted by age"),
+    "gpg.pcap": (b"-----BEGIN PGP MESSAGE-----\n\nabc", "an encrypted PGP message"),
+    "empty.pcap": (b"", "nothing"),
+    "packed.pcap.gz": (gzip.compress(b"hello"), "inside gz"),
+    "torn.pcap.gz": (gzip.compress(CAPTURE)[:12], "inside gz"),
+    "zeros.pcap": (bytes(1000), "nothing but zeros"),
+}
+
+
+def test_foreign_files_are_named_one_line_each_and_the_others_are_read(capture, tmp_path, capsys):
+    for name, (content, _) in FOREIGN.items():
+        (tmp_path / name).write_bytes(content)
+    assert run(*(tmp_path / name for name in FOREIGN), capture, "--json") == 3
+    said = capsys.readouterr()
+    lines = said.err.splitlines()
+    assert len(lines) == len(FOREIGN)
+    for line, (name, (_, words)) in zip(lines, FOREIGN.items(), strict=True):
+        assert line.startswith("tsubame: ")
+        assert name in line
+        assert words in line
+    assert [json.loads(line)["error"] is None for line in said.out.splitlines()] == [False] * len(FOREIGN) + [True]
+
+
+def test_a_file_of_too_many_records_is_read_to_the_limit(tmp_path, capsys):
+    path = tmp_path / "many.pcap"
+    path.write_bytes(pcap([(10**18, MIRAI)] * 20_000))
+    assert run(path, "--json", "--max-records", 9000) == 0
+    said = capsys.readouterr()
+    account = json.loads(said.out)["accounting"]
+    assert account["records_read"] == 2 * 8192
+    assert account["unread_bytes"] > 0
+    assert "limit of 9000 records reached, the rest not read, at byte" in said.err
+    with pytest.raises(UsageError):
+        run(path, "--max-records", 0)
+
+
 def test_nothing_is_left_of_a_foreign_file(tmp_path):
     (tmp_path / "x.pcap").write_bytes(b"PK\3\4" + bytes(100))
     assert run(tmp_path / "x.pcap", "-o", tmp_path / "out.parquet") == 3
