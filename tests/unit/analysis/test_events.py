@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.analysis.quarter_data import Q, Row, cube_of
 from tsubame.analysis.contribution import excess_shares, port_parts
-from tsubame.analysis.events import detect_events
+from tsubame.analysis.events import TOP_THRESHOLD, detect_events
 from tsubame.analysis.overlap import measure_overlap
 from tsubame.analysis.results import DailySeries
 from tsubame.analysis.series import build_exposure
@@ -81,6 +81,75 @@ def test_a_gradual_rise():
     assert found.kind == "gradual"
     assert found.ratio.numerator.last == Q.last_day
     assert found.ratio.value == pytest.approx(2 ** (80 / 90), rel=0.1)
+
+
+def spike(onset, rise, fall, factor):
+    since = DAYS - onset - rise
+    added = np.where(since <= 0, (since + rise + 1) / (rise + 1), np.exp(-np.maximum(since, 0) / fall))
+    return np.log1p((factor - 1) * np.where(onset > DAYS, 0, added))
+
+
+@pytest.mark.parametrize(("rise", "fall"), [(0, 3), (2, 6), (4, 12)])
+def test_a_spike_is_no_burst(rise, fall):
+    (found,) = detect_events(series_of(spike(40, rise, fall, 5), level=1000))
+    assert (found.kind, found.onset) == ("spike_and_decay", Q.days[40])
+    assert abs((found.peak - Q.days[40 + rise]).days) <= 1
+    assert found.factor_interval[0] < 5 < found.factor_interval[1]
+
+
+def test_strong_events_do_not_hide_each_other():
+    burst = np.log(9) * ((DAYS >= 12) & (DAYS < 17))
+    shape = burst + np.log(0.3) * (DAYS >= 30) + spike(60, 1, 6, 7)
+    found = detect_events(series_of(shape, level=3000))
+    assert [(event.kind, event.onset) for event in found] == [
+        ("burst", Q.days[12]),
+        ("shift", Q.days[30]),
+        ("spike_and_decay", Q.days[60]),
+    ]
+
+
+def test_a_shift_then_a_ramp_are_two_events():
+    ramp = np.log(0.35) * np.clip((DAYS - 34) / 45, 0, 1)
+    found = detect_events(series_of(np.log(4) * (DAYS >= 15) + ramp, level=1500))
+    assert [event.kind for event in found] == ["shift", "gradual"]
+    assert found[0].onset == Q.days[15]
+
+
+@pytest.mark.parametrize("days", [(40,), (20, 21, 63), (0, 89)])
+def test_days_with_few_packets_or_none_are_gaps_and_no_events(days):
+    dipped = np.where(np.isin(DAYS, days), np.log(0.2), 0)
+    assert detect_events(series_of(dipped)) == ()
+    counts = [0 if day in days else n for day, n in enumerate(series_of(np.zeros(90)).packets)]
+    assert detect_events(DailySeries(Q.days, tuple(counts), tuple(n / 10 for n in counts))) == ()
+
+
+def test_a_day_of_the_week_that_stands_out_is_no_event():
+    assert all(detect_events(series_of(np.log(4) * (DAYS % 7 == 2), seed=seed)) == () for seed in range(5))
+
+
+def test_traffic_that_begins_from_nothing_is_a_shift():
+    rng = np.random.default_rng(5)
+    counts = np.where(DAYS >= 50, rng.poisson(80, 90), rng.random(90) < 0.05).astype(int).tolist()
+    (found,) = detect_events(DailySeries(Q.days, tuple(counts), tuple(n / 10 for n in counts)))
+    assert (found.kind, found.onset) == ("shift", Q.days[50])
+    assert found.factor > 100
+
+
+@pytest.mark.parametrize("level", [5, 40, 20_000])
+def test_a_tripled_level_is_found_at_any_level(level):
+    found = detect_events(series_of(np.log(3) * (DAYS >= 45), level=level, seed=level), threshold=TOP_THRESHOLD)
+    assert [event.kind for event in found] == ["shift"]
+    assert abs((found[0].onset - Q.days[45]).days) <= 2
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    held = []
+    for seed in range(40):
+        (found,) = detect_events(series_of(np.log(2.5) * (DAYS >= 45), level=60, seed=seed))
+        held.append(found.factor_interval[0] < 2.5 < found.factor_interval[1])
+        assert found.onset_interval[0] <= Q.days[46]
+        assert found.onset_interval[1] >= Q.days[44]
+    assert 34 <= sum(held) <= 40
 
 
 @pytest.mark.parametrize("packets", [None, 0, 1])

@@ -1,0 +1,1 @@
+"""Simulated daily series with known events, of many kinds of noise: what ``benchmarks/events.py`` measures with."""
