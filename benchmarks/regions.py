@@ -1,10 +1,11 @@
-"""What the region step costs on the registries' real files: parse, build, look up, moves of a quarter.
+"""What the region step costs on the registries' real files, and whether it says what others say of them.
 
-    python benchmarks/regions.py [FOLDER] [--out FILE]
+    python benchmarks/regions.py [FOLDER] [--write | --out FILE]
 
-FOLDER holds the five registries' extended files of one day (plain or gzip). The quarter is that day's table
-with 25 random blocks delegated elsewhere from each day to the next: in January 2023 it was really about 20.
-Times are CPU seconds of one process, the best of some runs; what other processes do on the machine still shows
+FOLDER holds the five registries' extended files of one day (plain or gzip). Where the shared real data is, the
+checks of ``real_delegations`` are made first; ``--write`` keeps all of it in ``results``, dated. The quarter is that
+day's table with 25 random blocks delegated elsewhere from each day to the next: in January 2023 it was really about
+20. Times are CPU seconds of one process, the best of some runs; what other processes do on the machine still shows
 in them.
 """
 
@@ -16,16 +17,26 @@ import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from real_delegations import check_all
 
+from tsubame.keys import DelegationKey
+from tsubame.pipeline import delegations
+from tsubame.pipeline.delegations import DelegationArchive
+from tsubame.pipeline.recent import Recent
+from tsubame.pipeline.region_cache import RegionCache
 from tsubame.regions.delegated import DelegatedFile, parse_delegated
 from tsubame.regions.lookup import attribute_regions, build_lookup, look_up
 from tsubame.regions.moves import moves_over, trace_regions
 from tsubame.regions.table import ADDRESSES, RegionTable, assemble, build_table
+from tsubame.stores import Store
 
-SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "rir" / "delegated_20181013"
+RIR = Path(__file__).parents[1].parent / "shared" / "data" / "rir"
+SHARED = RIR / "delegated_20181013"
+RESULTS = Path(__file__).parent / "results"
 ADDRESSES_LOOKED_UP = 10_000_000
 DAYS = 90
 MOVES_A_DAY = 25
@@ -113,25 +124,74 @@ def measure(folder: Path) -> list[tuple[str, str]]:
     rows.append((f"moves of {DAYS} days, each against the next: {len(moves):,}", f"{steps:.2f} s"))
     pairs, total = cpu_seconds(lambda: all_pairs(days), runs=1)
     rows.append((f"all {DAYS * (DAYS - 1) // 2:,} pairs of {DAYS} days: {total:,} moves", f"{pairs:.2f} s"))
-    return rows
+    return rows + archive_rows(contents)
+
+
+def archive_rows(contents: dict[str, bytes]) -> list[tuple[str, str]]:
+    """Time the archive's table of a day with nothing remembered, with and without its disk cache."""
+
+    def forget() -> None:
+        for name in ("_headers", "_verified", "_bodies", "_tables", "_changes"):
+            setattr(delegations, name, Recent(4096))
+
+    with TemporaryDirectory() as folder:
+        store = Store(f"{folder}/delegations")
+        for content in contents.values():
+            file = parse_delegated(content, key="", types=())
+            key = DelegationKey(date(2023, 1, 1), file.registry, compressed=content[:2] == b"\x1f\x8b")
+            store.put(key.key, content)
+        cache = RegionCache(Path(folder) / "cache")
+
+        def table_of_a_day(kept: RegionCache | None) -> str:
+            forget()
+            return DelegationArchive(store, cache=kept).in_use(date(2023, 1, 1)).digest
+
+        without, expected = cpu_seconds(lambda: table_of_a_day(None), runs=3)
+        first, _ = cpu_seconds(lambda: table_of_a_day(cache), runs=1)
+        later, digest = cpu_seconds(lambda: table_of_a_day(cache), runs=3)
+        if digest != expected:
+            raise SystemExit("the cache gives another table")
+        size = sum(path.stat().st_size for path in (Path(folder) / "cache").iterdir())
+    return [
+        ("the archive's table of a day, without the disk cache", f"{without:.2f} s"),
+        (f"the same, written to the cache ({size / 2**20:.1f} MiB)", f"{first:.2f} s"),
+        ("the same, read from the cache", f"{later:.3f} s, {without / later:.0f} times as fast"),
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=SHARED, help="the files (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="also write the table, as Markdown, to this file")
+    parser.add_argument("--out", type=Path, help="also write the tables, as Markdown, to this file")
+    parser.add_argument("--write", action="store_true", help="also write them to results, dated")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
         print(f"nothing measured: there is no folder {arguments.folder} of delegation files")
         return
+    checks = list(check_all(RIR)) if arguments.folder == SHARED else []
     rows = measure(arguments.folder)
-    width = max(len(what) for what, _ in rows)
-    for what, figure in rows:
-        print(f"{what:<{width}}  {figure}")
-    if arguments.out:
-        head = f"# Regions, {date.today().isoformat()}\n\nPython {platform.python_version()}, {platform.machine()}, "
-        body = "".join(f"| {what} | {figure} |\n" for what, figure in rows)
-        arguments.out.write_text(f"{head}CPU seconds of one process.\n\n| what | CPU |\n|---|---|\n{body}")
+    for table in (checks, rows):
+        width = max((len(what) for what, _ in table), default=0)
+        for what, figure in table:
+            print(f"{what:<{width}}  {figure}")
+    target = RESULTS / f"{date.today().isoformat()}-regions.md" if arguments.write else arguments.out
+    if target:
+        target.write_text(markdown(checks, rows))
+
+
+def markdown(checks: list[tuple[str, str]], rows: list[tuple[str, str]]) -> str:
+    """Return both tables as a page."""
+    head = (
+        f"# Regions, {date.today().isoformat()}\n\n`python benchmarks/regions.py --write`; "
+        f"Python {platform.python_version()}, {platform.machine()}.\n"
+    )
+    made = "".join(f"| {what} | {found} |\n" for what, found in checks)
+    timed = "".join(f"| {what} | {figure} |\n" for what, figure in rows)
+    return (
+        f"{head}\n## Checks on real files\n\n| what | found |\n|---|---|\n{made}\n## Cost\n\n"
+        "CPU seconds of one process, the best of some runs; other processes ran on the machine meanwhile.\n\n"
+        f"| what | CPU |\n|---|---|\n{timed}"
+    )
 
 
 if __name__ == "__main__":

@@ -52,3 +52,7 @@ are at least this part of the smaller region's, on the mean of the days they par
 
 RECOGNISED_PACKETS = 1.0
 """... and at least so many per domestic sensor and day."""
+
+EXPLAINED_CARRIED = 0.4
+"""Least part of an explained step by which the region's two series must part. The verdict asks for a half, of windows
+that leave the move's own days out; the days here begin with the onset, so the two differ by a few percent."""

@@ -13,6 +13,8 @@ from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
+from expectations.texts import Line, line
+
 FRAME = "table.tsubame_frame"
 MOST_LINES = 20
 
@@ -33,8 +35,8 @@ class FrameExpectation(BatchExpectation):
 
     metric_dependencies: ClassVar[tuple[str, ...]] = (FRAME,)
 
-    def find_failures(self, frame: Any) -> tuple[str, list[str]]:
-        """Return what was observed, in a few words, and a line for each thing that is wrong."""
+    def find_failures(self, frame: Any) -> tuple[str, list[Line]]:
+        """Return what was observed, in a few words, and a line (see ``texts``) for each thing that is wrong."""
         raise NotImplementedError
 
     def _validate(
@@ -46,8 +48,12 @@ class FrameExpectation(BatchExpectation):
         observed, failures = self.find_failures(metrics[FRAME])
         shown = failures[:MOST_LINES]
         if len(failures) > MOST_LINES:
-            shown.append(f"and {len(failures) - MOST_LINES} more")
+            shown.append(line("more", n=len(failures) - MOST_LINES))
+        english, japanese = [each.en for each in shown], [each.ja for each in shown]
         return {
             "success": not failures,
-            "result": {"observed_value": "; ".join([observed, *shown]), "details": {"failures": shown}},
+            "result": {
+                "observed_value": "; ".join([observed, *english]),
+                "details": {"failures": english, "failures_ja": japanese},
+            },
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from expectations.frame import FrameExpectation
+from expectations.texts import Line, line
 
 
 class ExpectPartedPacketsToBeCarried(FrameExpectation):
@@ -12,14 +13,21 @@ class ExpectPartedPacketsToBeCarried(FrameExpectation):
 
     tolerance: float
 
-    def find_failures(self, frame: Any) -> tuple[str, list[str]]:
+    def find_failures(self, frame: Any) -> tuple[str, list[Line]]:
         """Compare ``parted`` with ``carried``, by day and pair of regions."""
         allowed = self.tolerance * frame[["parted", "carried"]].max(axis=1)
         wrong = frame[(frame["parted"] - frame["carried"]).abs() > allowed]
         lines = []
         for pair, rows in wrong.groupby(["from_region", "to_region"]):
             lines.append(
-                f"{pair[0]} -> {pair[1]}: {rows['parted'].sum()} packets parted on {len(rows)} days from "
-                f"{rows['day'].min()}, moved blocks carry {rows['carried'].sum()}"
+                line(
+                    "parted",
+                    source=pair[0],
+                    target=pair[1],
+                    parted=rows["parted"].sum(),
+                    days=len(rows),
+                    first=rows["day"].min(),
+                    carried=rows["carried"].sum(),
+                )
             )
         return f"{int(frame['parted'].sum())} packets parted, {int(frame['carried'].sum())} carried", lines

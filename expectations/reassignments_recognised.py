@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from expectations.frame import FrameExpectation
+from expectations.texts import Line, line
 
 
 class ExpectReassignmentsToBeRecognised(FrameExpectation):
@@ -13,7 +14,7 @@ class ExpectReassignmentsToBeRecognised(FrameExpectation):
     minimum_share: float
     minimum_packets: float
 
-    def find_failures(self, frame: Any) -> tuple[str, list[str]]:
+    def find_failures(self, frame: Any) -> tuple[str, list[Line]]:
         """Check the pairs (one a row): size of what parted, and what the analysis says of it."""
         matters = (frame["parted_per_sensor_day"] >= self.minimum_packets) & (
             frame["parted_per_sensor_day"] >= self.minimum_share * frame["smaller_region_per_sensor_day"]
@@ -22,10 +23,7 @@ class ExpectReassignmentsToBeRecognised(FrameExpectation):
         for row in frame[matters].itertuples():
             pair = f"{row.from_region} -> {row.to_region}"
             if not row.blocks:
-                lines.append(
-                    f"{pair}: {row.parted_per_sensor_day:.1f} packets per sensor and day parted from "
-                    f"{row.first_parted}, but no reassignment is recognised"
-                )
+                lines.append(line("unrecognised", pair=pair, packets=row.parted_per_sensor_day, first=row.first_parted))
             elif row.first_seen > row.first_parted:
-                lines.append(f"{pair}: first seen {row.first_seen}, but packets parted from {row.first_parted} on")
+                lines.append(line("dated_late", pair=pair, seen=row.first_seen, first=row.first_parted))
         return f"{int(matters.sum())} of {len(frame)} pairs matter", lines

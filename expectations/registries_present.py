@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from expectations.frame import FrameExpectation
+from expectations.texts import Line, line
 
 
 class ExpectRegistriesToBePresent(FrameExpectation):
@@ -12,13 +13,12 @@ class ExpectRegistriesToBePresent(FrameExpectation):
 
     registries: list[str]
 
-    def find_failures(self, frame: Any) -> tuple[str, list[str]]:
+    def find_failures(self, frame: Any) -> tuple[str, list[Line]]:
         """Name each registry that is absent, with the number of days."""
         days = frame["day"].nunique()
         present = frame[frame["snapshot_date"].notna()].groupby("registry")["day"].nunique()
         lines = [
-            f"{registry}: no snapshot on {days - int(present.get(registry, 0))} of {days} days; "
-            "its space counts as undelegated"
+            line("absent", registry=registry, missing=days - int(present.get(registry, 0)), days=days)
             for registry in self.registries
             if int(present.get(registry, 0)) < days
         ]

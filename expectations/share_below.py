@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from expectations.frame import FrameExpectation
+from expectations.texts import Line, line
 
 
 class ExpectShareBelow(FrameExpectation):
@@ -14,10 +15,10 @@ class ExpectShareBelow(FrameExpectation):
     whole: str
     maximum: float
 
-    def find_failures(self, frame: Any) -> tuple[str, list[str]]:
+    def find_failures(self, frame: Any) -> tuple[str, list[Line]]:
         """Compare the two sums; an empty whole has no share."""
         part, whole = float(frame[self.part].sum()), float(frame[self.whole].sum())
         share = part / whole if whole else 0.0
         observed = f"{self.part} / {self.whole} = {part:.0f} / {whole:.0f} = {share:.4%}"
-        too_much = [f"{self.part} is {share:.2%} of {self.whole}, more than {self.maximum:.2%}"]
+        too_much = [line("share", part=self.part, whole=self.whole, share=share, maximum=self.maximum)]
         return observed, too_much if share > self.maximum else []

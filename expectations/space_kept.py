@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from expectations.frame import FrameExpectation
+from expectations.texts import Line, line
 
 
 class ExpectSpaceToBeKept(FrameExpectation):
@@ -13,7 +14,7 @@ class ExpectSpaceToBeKept(FrameExpectation):
 
     maximum_loss: float
 
-    def find_failures(self, frame: Any) -> tuple[str, list[str]]:
+    def find_failures(self, frame: Any) -> tuple[str, list[Line]]:
         """Compare each registry's consecutive snapshots."""
         used = frame[frame["snapshot_date"].notna()]
         used = used.drop_duplicates(["registry", "snapshot_date"]).sort_values(["registry", "snapshot_date"])
@@ -23,7 +24,13 @@ class ExpectSpaceToBeKept(FrameExpectation):
             for (_, before), (day, after) in pairwise(pairs):
                 if after < before * (1 - self.maximum_loss):
                     lines.append(
-                        f"{registry} {day}: {after:,} addresses, {1 - after / before:.1%} fewer than in the "
-                        f"snapshot before ({before:,})"
+                        line(
+                            "space_lost",
+                            registry=registry,
+                            day=day,
+                            after=after,
+                            loss=1 - after / before,
+                            before=before,
+                        )
                     )
         return f"{len(used)} snapshots", lines

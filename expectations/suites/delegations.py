@@ -66,6 +66,13 @@ def build() -> list[Any]:
             notes="A file that does not is damaged or half there; it is not used.",
         ),
         gxe.ExpectColumnValuesToNotBeInSet(
+            column="md5_unreadable",
+            value_set=[True],
+            severity="warning",
+            description="The MD5 file beside a snapshot names an MD5",
+            notes="Without one the snapshot is used unverified.",
+        ),
+        gxe.ExpectColumnValuesToNotBeInSet(
             column="glitch",
             value_set=[True],
             severity="warning",

@@ -71,6 +71,25 @@ def test_every_expectation_has_a_severity_and_says_what_it_expects(built):
             assert len(each.description) < 160
 
 
+def test_every_expectation_is_said_in_japanese(built):
+    from expectations.texts import EXPECTED, in_japanese
+
+    said = {each.description for expectations in built.values() for each in expectations}
+    for description in said:
+        assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", in_japanese(description)), description
+    assert set(EXPECTED) <= said, "no text is left over from an expectation that is gone"
+
+
+def test_every_line_has_the_same_values_in_both_languages():
+    import string
+
+    from expectations.texts import LINES
+
+    for key, line in LINES.items():
+        named = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in line]
+        assert named[0] == named[1], key
+
+
 def test_every_bound_has_its_reason():
     """A string follows each constant of bounds.py."""
     lines = inspect.getsource(importlib.import_module("expectations.bounds")).splitlines()

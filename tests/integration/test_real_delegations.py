@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.real_delegations import FIVE, HOLDER, as_archive, expected_moves, found_moves, read_worlds
 from tsubame.cli.main import main
 from tsubame.keys import DelegationKey
 from tsubame.pipeline.delegations import DelegationArchive, import_delegation
-from tsubame.regions.blocks import table_from_blocks
 from tsubame.regions.delegated import parse_delegated
 from tsubame.regions.emit import emit_delegated, emit_table
 from tsubame.regions.lookup import attribute_regions
-from tsubame.regions.moves import moved_blocks, moves_over, trace_regions
+from tsubame.regions.moves import moved_blocks, trace_regions
 from tsubame.regions.table import assemble, build_table
 from tsubame.settings import Settings
 from tsubame.stores import Store
@@ -28,22 +28,15 @@ pytestmark = [
     pytest.mark.skipif(not RIR.is_dir(), reason="the shared delegation files are not beside the checkout"),
 ]
 FILES = sorted(RIR.glob("delegated_*/*.gz"))
-BLOCKS = sorted(RIR.glob("country_blocks/*.tsv.gz"))
-FIVE = {"80.82.64.0/20", "89.248.160.0/20", "93.174.88.0/21", "94.102.48.0/20", "185.216.140.0/22"}
-HOLDER = "a76eb471-7991-48ed-a60b-0c9015b986ca"
 
 
 def name_of(path: Path) -> str:
     return path.name
 
 
-def day_of(path: Path) -> date:
-    return date.fromisoformat(path.name.split("_")[1].split(".")[0])
-
-
 @pytest.fixture(scope="module")
 def worlds():
-    return [(day_of(path), table_from_blocks(path.read_bytes(), key=path.name)) for path in BLOCKS]
+    return read_worlds(RIR)
 
 
 @pytest.fixture(scope="module")
@@ -119,47 +112,11 @@ def test_the_five_blocks_of_21_january_2023(worlds):
     assert sum(move.addresses for move in found) == 15_360
 
 
-def listed_moves() -> set[tuple[str, str, str]]:
-    """Direction, block and day of the moves that an independent daily history of the same data shows."""
-    rows = [line.split("\t") for line in (RIR / "gb_nl_moves_until_2023-01-31.tsv").read_text().splitlines()[1:]]
-    return {(row[3], row[4], row[0][:10]) for row in rows}
-
-
 def test_the_moves_between_gb_and_nl_are_those_of_an_independent_history(worlds):
-    days = [day for day, _ in worlds]
-    found = {
-        (f"{move.from_region}->{move.to_region}", cidr, move.first_seen)
-        for move in moves_over(worlds)
-        if {move.from_region, move.to_region} == {"GB", "NL"}
-        for cidr in move.cidrs
-    }
-    # The history is daily, the worlds are of eight days: a move is seen in the first one from its day on.
-    expected = {
-        (direction, cidr, min(day for day in days if day >= date.fromisoformat(seen)))
-        for direction, cidr, seen in listed_moves()
-        if days[0] < date.fromisoformat(seen)
-    }
-    assert found == expected
+    found = found_moves(worlds)
+    assert {cidr for direction, cidr, _ in found if direction == "GB->NL"} >= FIVE
+    assert found == expected_moves(worlds, RIR)
     assert trace_regions(worlds).between(0, len(worlds) - 1) != ()
-
-
-def as_archive(worlds, registries, store: Store) -> None:
-    """Write the worlds as RIPE NCC files whose holders are those of 2018, where the region is one of 2018's."""
-    old = build_table([file for file in registries if file.registry == "ripencc"])
-    for day, world in worlds:
-        starts = np.union1d(world.starts, old.starts).astype(np.int64)
-        at_world = np.searchsorted(world.starts, starts.astype(np.uint32), side="right") - 1
-        at_old = np.searchsorted(old.starts, starts.astype(np.uint32), side="right") - 1
-        table = assemble(
-            starts,
-            np.append(starts[1:], 2**32) - 1,
-            world.codes[at_world].astype(np.int64),
-            world.regions,
-            old.holder_codes[at_old].astype(np.int64),
-            old.holders,
-        )
-        key = DelegationKey(day, "ripencc", compressed=True)
-        store.put(key.key, gzip.compress(emit_table(table, registry="ripencc", day=day), 1))
 
 
 def test_the_command_prints_the_five_blocks_of_one_holder(worlds, registries, tmp_path, monkeypatch, capsys):

@@ -9,337 +9,219 @@ move, B the 10 days after, the days of the move left out::
 
 M^P prices the move at the traffic that followed, M^L at what went before; their mean leaves no remainder that
 depends on the order in which move and traffic are counted. The share is withheld where Δ cannot be told
-from 0.
+from 0. For groups of moves and their windows see ``moved``.
+
+Words follow evidence. A change is said to be because of a reassignment only where
+
+- ``share``: the share's lower bound is at least ``EXPLAINED_FROM``,
+- ``alone``: the pinned series of both regions show no event within ``OWN_EVENT_DAYS`` of the move, and
+- ``timely``: a lasting change of the gaining region, as delegated each day, set in within ``ONSET_DAYS`` of it.
+
+Otherwise it coincides with it, is not explained by it, or nothing can be told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
 
 import numpy as np
 
 from tsubame.analysis import results
-from tsubame.analysis.cubes import Cube
-from tsubame.analysis.ratios import is_shift, ratio_of_means, slice_of, values_in, windows_around
-from tsubame.analysis.results import DailySeries, Interval, MovedBlockEffect, Ratio, Reassignment
-from tsubame.analysis.series import Exposure, RegionGrid, block_packets
-from tsubame.analysis.uncertainty import (
-    LEVEL,
-    MINIMUM_DAYS,
-    REPLICATES,
-    day_block_draws,
-    multiplicities,
-    widening,
+from tsubame.analysis.events import detect_events
+from tsubame.analysis.moved import Group, days_up, group_moves
+from tsubame.analysis.ratios import WINDOW_DAYS, ratio_of_means, slice_of
+from tsubame.analysis.results import (
+    Event,
+    Evidence,
+    MovedBlockEffect,
+    Ratio,
+    Reassignment,
+    ReassignmentSeries,
 )
-from tsubame.periods import Window
-
-SAME_HOLDER_DAYS = 3
-"""Registries move one holder's blocks over some days: so far apart, it is still one reassignment."""
-
-OTHER_HOLDER_DAYS = 1
-LONGEST_CLUSTER_DAYS = 7
-"""A cluster longer than this would leave too little of the windows; it is cut."""
-
-CARRYING = 0.01
-"""A block with less than this part of the cluster's packets does not date it."""
-
-MATTERS = 0.05
-"""A reassignment matters when it moves at least this part of what the smaller of its two regions had in the
-larger of its two windows, ..."""
-
-MATTERS_PACKETS = 1.0
-"""... and at least so many packets per domestic sensor and day: fewer cannot be told from noise."""
-
-OWN_SHIFT = 1.25
-"""The pinned series has a shift of its own when its whole interval lies beyond this factor. Nearer to 1 a
-ten-day mean drifts by itself."""
+from tsubame.analysis.series import daily_series
+from tsubame.analysis.shares import Estimate, estimate_share, share_among_sensors
+from tsubame.analysis.templates import BURST, SHIFT
+from tsubame.analysis.timeline import Timeline
+from tsubame.periods import ONE_DAY
 
 EXPLAINED_FROM = 0.5
-PARTLY_FROM = 0.1
+"""A change is a reassignment's when at least half of it surely is."""
+
+COINCIDES_FROM = 0.1
+"""A smaller part of a change is not worth a sentence."""
+
+OWN_EVENT_DAYS = 3
+"""An event of traffic so near to a move cannot be told from it by its date."""
+
+ONSET_DAYS = 2
+"""A move's effect is in the packets of the day it is dated by; files are dated by five registries' clocks, and a
+day's file may have been made a day before or after."""
 
 
-class MovedBlock(Protocol):
-    """What is needed of ``tsubame.regions.moves.Move``: a block and whose it was and is."""
+class RegionEvents:
+    """A timeline's series and their events, each made once.
 
-    @property
-    def first(self) -> int: ...  # noqa: D102 - first address, IPv4 in host order
-    @property
-    def last(self) -> int: ...  # noqa: D102 - last address
-    @property
-    def from_region(self) -> str: ...  # noqa: D102
-    @property
-    def to_region(self) -> str: ...  # noqa: D102
-    @property
-    def holder(self) -> str: ...  # noqa: D102 - the registry's opaque-id; empty when unknown
-    @property
-    def first_seen(self) -> date: ...  # noqa: D102 - date of the first snapshot used that shows it
-    @property
-    def addresses(self) -> int: ...  # noqa: D102
-    @property
-    def cidrs(self) -> Sequence[str]: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class _Cluster:
-    """Moves between one pair of regions at one time, with their packets (blocks, days)."""
-
-    moves: tuple[MovedBlock, ...]
-    packets: np.ndarray
-
-    @property
-    def ends(self) -> tuple[date, date]:
-        """First and last date on which a block was moved that carries some of the packets."""
-        of_block = self.packets.sum(axis=1)
-        carrying = of_block >= max(1.0, CARRYING * of_block.sum())
-        dates = [m.first_seen for m, c in zip(self.moves, carrying, strict=True) if c or not carrying.any()]
-        return min(dates), max(dates)
-
-
-@dataclass(frozen=True, slots=True)
-class _Estimate:
-    """M and Δ of one region in packets per domestic sensor and day.
-
-    Attributes:
-        steady: whether Δ's interval spans 0; None when Δ has none.
-        share_interval: None where the share is withheld, or too little moved to be resampled.
+    Args:
+        timeline: the quarter's days and moves.
+        threshold_of: how sure an event of a region must be, see ``events.THRESHOLD``.
     """
 
-    effect: float
-    delta: float
-    steady: bool | None
-    share: float | None
-    share_interval: Interval | None
+    def __init__(self, timeline: Timeline, threshold_of: Callable[[str], float]) -> None:
+        self.timeline = timeline
+        self._threshold_of = threshold_of
+        self._events: dict[tuple[str, tuple[int | None, ...]], tuple[Event, ...]] = {}
+
+    def series(self, region: str, reference: date | None = None) -> results.DailySeries:
+        """Return a region's series as delegated each day, or on the day ``reference``."""
+        return self.timeline.series(region) if reference is None else self.timeline.series_on(region, reference)
+
+    def events(self, region: str, reference: date | None = None) -> tuple[Event, ...]:
+        """Return the events of the same series."""
+        series = self.series(region, reference)
+        # No block of most regions moves: their two series are one.
+        key = region, series.packets
+        if key not in self._events:
+            self._events[key] = detect_events(series, threshold=self._threshold_of(region))
+        return self._events[key]
 
 
-class _Regions:
-    """The daily series and means of the regions, each made once."""
-
-    def __init__(self, grid: RegionGrid) -> None:
-        self.grid = grid
-        self.days = grid.exposure.days
-        self.up = grid.exposure.sensors_up
-        self._series: dict[tuple[str, bool], DailySeries] = {}
-
-    def series(self, region: str, *, pinned: bool = False) -> DailySeries:
-        key = region, pinned
-        if key not in self._series:
-            self._series[key] = self.grid.series(region, pinned=pinned)
-        return self._series[key]
-
-    def mean(self, region: str, window: Window) -> float:
-        values, _ = values_in(self.series(region), window)
-        return float(values.mean()) if len(values) else 0.0
-
-    def days_up(self, window: Window) -> np.ndarray:
-        """Return the indices of the window's days with a domestic sensor up."""
-        part = slice_of(self.days, window)
-        up: np.ndarray = np.flatnonzero(self.up[part]) + part.start
-        return up
-
-
-def find_reassignments(
-    cube: Cube, grid: RegionGrid, moves: Iterable[MovedBlock], seed: int
-) -> tuple[tuple[Reassignment, ...], tuple[Reassignment, ...]]:
+def find_reassignments(regions: RegionEvents, seed: int) -> tuple[tuple[Reassignment, ...], tuple[Reassignment, ...]]:
     """Group a quarter's moves and quantify each group.
 
     Args:
-        cube: the quarter's days, made with the blocks of ``moves``.
-        grid: the same by sensor, day and region.
-        moves: blocks that were delegated to another region during the quarter.
+        regions: the quarter's days and moves.
         seed: of the resampling; equal input gives equal output.
 
     Returns:
         The reassignments that matter, largest first, and all others, in order of date.
     """
-    regions = _Regions(grid)
-    important, others = [], []
-    for number, cluster in enumerate(_clusters(cube, moves)):
-        effect, matters, found = _quantify(cluster, regions, np.random.default_rng((seed, number)))
-        if matters:
-            important.append((effect, found))
-        else:
-            others.append(found)
-    important.sort(key=lambda each: (-each[0], each[1].date, each[1].from_region, each[1].to_region))
+    groups = sorted(group_moves(regions.timeline), key=lambda group: (group.pair, group.first, group.moves[0].first))
+    important: list[Reassignment] = []
+    others: list[Reassignment] = []
+    for number, group in enumerate(groups):
+        found = _quantify(group, regions, np.random.default_rng((seed, number)))
+        (important if group.matters else others).append(found)
+    important.sort(key=lambda each: (-each.effect, each.date, each.from_region, each.to_region))
     others.sort(key=lambda each: (each.date, each.from_region, each.to_region))
-    return tuple(found for _, found in important), tuple(others)
+    return tuple(important), tuple(others)
 
 
-def _clusters(cube: Cube, moves: Iterable[MovedBlock]) -> list[_Cluster]:
-    ordered = sorted(moves, key=lambda m: (m.from_region, m.to_region, m.first_seen, m.first))
-    packets = block_packets(cube, ordered)
-    groups: list[list[int]] = []
-    for index, move in enumerate(ordered):
-        if groups and _belongs(move, [ordered[other] for other in groups[-1]]):
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return [_Cluster(tuple(ordered[index] for index in group), packets[group]) for group in groups]
-
-
-def _belongs(move: MovedBlock, group: list[MovedBlock]) -> bool:
-    first = group[0]
-    if (move.from_region, move.to_region) != (first.from_region, first.to_region):
-        return False
-    if (move.first_seen - first.first_seen).days >= LONGEST_CLUSTER_DAYS:
-        return False
-    if (move.first_seen - group[-1].first_seen).days <= OTHER_HOLDER_DAYS:
-        return True
-    same = [other for other in group if move.holder and other.holder == move.holder]
-    return any((move.first_seen - other.first_seen).days <= SAME_HOLDER_DAYS for other in same)
-
-
-def _quantify(cluster: _Cluster, regions: _Regions, rng: np.random.Generator) -> tuple[float, bool, Reassignment]:
-    """Return the size of the effect, whether it matters, and the reassignment."""
-    first, last = cluster.ends
-    before, after = windows_around(first, last, regions.days)
-    source, target = cluster.moves[0].from_region, cluster.moves[0].to_region
-    windows = tuple(regions.days_up(window) for window in (before, after))
-    smaller = min(max(regions.mean(region, window) for window in (before, after)) for region in (source, target))
-    effect = _effect(cluster, regions, windows[0], windows[1])
-    matters = effect >= max(MATTERS_PACKETS, MATTERS * smaller)
-    observed = ratio_of_means(regions.series(target), after, before)
-    pinned = ratio_of_means(regions.series(target, pinned=True), after, before)
-    if matters:
-        moved = _by_sensor(cluster, regions.grid, source, target)
-        gained = _estimate(regions.grid, target, moved, windows[0], windows[1], rng)
+def _quantify(group: Group, regions: RegionEvents, rng: np.random.Generator) -> Reassignment:
+    timeline, (source, target) = regions.timeline, group.pair
+    first_day = timeline.days[timeline.start]
+    reference = first_day if group.first > first_day else group.first - ONE_DAY
+    windows = days_up(timeline, group.before), days_up(timeline, group.after)
+    ratios = {
+        (region, day): ratio_of_means(regions.series(region, day), group.after, group.before)
+        for region in group.pair
+        for day in (None, reference)
+    }
+    if group.packets[:, np.concatenate(windows)].any():
+        moved = share_among_sensors(timeline, group.pair, group.packets)
+        gained = estimate_share(timeline, target, moved, windows, rng)
+        lost = estimate_share(timeline, source, -moved, windows, rng)
     else:
-        gained = _rough_estimate(effect, regions.mean(target, after) - regions.mean(target, before), observed)
-    result = Reassignment(
+        gained = _without_packets(timeline, target, group, ratios[target, None])
+        lost = _without_packets(timeline, source, group, ratios[source, None])
+    evidence = _gather_evidence(group, regions, gained, reference) if group.matters else None
+    blocks = _block_effects(group, timeline)
+    order = _largest_first(blocks)
+    return Reassignment(
         from_region=source,
         to_region=target,
-        date=first,
-        before=before,
-        after=after,
-        blocks=_block_effects(cluster, regions.days, before, after),
-        observed=observed,
-        pinned=pinned,
-        observed_from=ratio_of_means(regions.series(source), after, before),
-        pinned_from=ratio_of_means(regions.series(source, pinned=True), after, before),
+        date=group.first,
+        before=group.before,
+        after=group.after,
+        blocks=tuple(blocks[index] for index in order),
+        observed=ratios[target, None],
+        pinned=ratios[target, reference],
+        observed_from=ratios[source, None],
+        pinned_from=ratios[source, reference],
         share=gained.share,
-        share_interval=gained.share_interval,
-        verdict=_verdict(gained, is_shift(pinned, OWN_SHIFT), matters),
+        share_interval=gained.interval,
+        verdict=_verdict(gained, evidence),
+        reference=reference,
+        effect=gained.effect,
+        delta=gained.delta,
+        share_from=lost.share,
+        share_from_interval=lost.interval,
+        last=group.last,
+        shortened_for=group.shortened_for,
+        evidence=evidence,
+        series=_series(group, regions, reference, order) if group.matters else None,
     )
-    return effect, matters, result
 
 
-def _effect(cluster: _Cluster, regions: _Regions, before: np.ndarray, after: np.ndarray) -> float:
-    """Return M; where a window holds no day up, what the other one alone says."""
-    moved = cluster.packets.sum(axis=0)
-    means = [float((moved[at] / regions.up[at]).mean()) for at in (before, after) if len(at)]
-    return sum(means) / len(means) if means else 0.0
-
-
-def _rough_estimate(effect: float, delta: float, observed: Ratio) -> _Estimate:
-    """Judge a move of few packets by the region's ratio alone: there is little to resample."""
+def _without_packets(timeline: Timeline, region: str, group: Group, observed: Ratio) -> Estimate:
+    """Judge a move without a packet by the region's ratio: there is nothing to resample."""
+    delta = timeline.mean(region, group.after) - timeline.mean(region, group.before)
     if observed.interval is None:
-        return _Estimate(effect, delta, None, None, None)
+        return Estimate(0.0, delta, None, None, None)
     steady = observed.interval[0] <= 1 <= observed.interval[1]
-    share = None if steady or not delta else effect / delta
-    return _Estimate(effect, delta, steady, share, None)
+    return Estimate(0.0, delta, steady, None if steady else 0.0, None if steady else (0.0, 0.0))
 
 
-def _by_sensor(cluster: _Cluster, grid: RegionGrid, source: str, target: str) -> np.ndarray:
-    """Share the blocks' packets among the sensors: (sensors, days) float64.
-
-    Sources are kept without the sensor they were seen by. From the move on, the packets pinned to one region
-    and delegated to the other tell the sensors' parts; those of the days before are taken to be the same.
-    """
-    total = cluster.packets.sum(axis=0).astype(np.float64)
-    seen = grid.moved.get((source, target))
-    weight = seen.sum(axis=1).astype(np.float64) if seen is not None else np.zeros(len(grid.exposure.sensors))
-    if not weight.any():
-        weight = grid.exposure.up.sum(axis=1).astype(np.float64)
-    weights = weight[:, None] * grid.exposure.up
-    whole = weights.sum(axis=0)
-    parts: np.ndarray = np.divide(weights, whole, out=np.zeros_like(weights), where=whole > 0) * total
-    return parts
-
-
-def _estimate(
-    grid: RegionGrid,
-    target: str,
-    moved: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-    rng: np.random.Generator,
-) -> _Estimate:
-    """Quantify the gaining region by the module's formulas, and resample sensors × days."""
-    packets = grid.of(target).astype(np.float64)
-    up = grid.exposure.up.sum(axis=0)
-    per_sensor, moved_per_sensor = (
-        [total[at] / up[at] for at in (before, after)] for total in (packets.sum(axis=0), moved.sum(axis=0))
+def _gather_evidence(group: Group, regions: RegionEvents, gained: Estimate, reference: date) -> Evidence:
+    near = timedelta(days=OWN_EVENT_DAYS)
+    own = tuple(
+        (region, event)
+        for region in (group.pair[1], group.pair[0])
+        for event in regions.events(region, reference)
+        if any(group.first - near <= day <= group.last + near for day in change_days(event))
     )
-    effect = float(np.mean([values.mean() for values in moved_per_sensor if len(values)]))
-    if min(len(before), len(after)) < MINIMUM_DAYS:
-        return _Estimate(effect, 0.0, None, None, None)
-    delta = float(per_sensor[1].mean() - per_sensor[0].mean())
-    deltas, effects = _resample(packets, moved, grid.exposure, before, after, rng)
-    widen = widening(min(len(before), len(after)))
-    low, high = _interval(deltas, delta, widen)
-    if low <= 0 <= high:
-        return _Estimate(effect, delta, True, None, None)
-    usable = np.sign(deltas) == np.sign(delta)
-    shares = effects[usable] / deltas[usable]
-    share = effect / delta
-    return _Estimate(effect, delta, False, share, _interval(shares, share, widen))
+    shift = _nearest_shift(regions.events(group.pair[1]), group, up=gained.effect > 0)
+    within = timedelta(days=ONSET_DAYS)
+    return Evidence(
+        share=gained.interval is not None and gained.interval[0] >= EXPLAINED_FROM,
+        alone=not own,
+        timely=shift is not None
+        and shift.onset_interval[0] <= group.last + within
+        and shift.onset_interval[1] >= group.first - within,
+        own_events=own,
+        shift=shift,
+    )
 
 
-def _resample(
-    packets: np.ndarray,
-    moved: np.ndarray,
-    exposure: Exposure,
-    before: np.ndarray,
-    after: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return Δ and M of each resample, (draws,) float64 each."""
-    weights = multiplicities(len(exposure.sensors), REPLICATES, rng).astype(np.float64)
-    means = []
-    for window in (before, after):
-        drawn = window[day_block_draws(len(window), REPLICATES, rng)]
-        up = np.take_along_axis(weights @ exposure.up, drawn, axis=1)
-        for values in (packets, moved):
-            total = np.take_along_axis(weights @ values, drawn, axis=1)
-            daily = np.divide(total, up, out=np.full_like(total, np.nan), where=up > 0)
-            # A draw without any sensor up that day leaves the day out, as the official mean does.
-            counted = np.maximum((up > 0).sum(axis=1), 1)
-            means.append(np.nansum(daily, axis=1) / counted)
-    level_before, moved_before, level_after, moved_after = means
-    return level_after - level_before, (moved_after + moved_before) / 2
+def change_days(event: Event) -> tuple[date, ...]:
+    """Return the days on which an event changes a series: its onset, its peak, the end of a burst."""
+    ends = (event.end,) if event.kind == BURST else ()
+    return tuple(day for day in (event.onset, event.peak, *ends) if day is not None)
 
 
-def _interval(draws: np.ndarray, centre: float, widen: float) -> Interval:
-    """Return the 95 % interval of the draws, widened around the estimate."""
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return centre + (float(low) - centre) * widen, centre + (float(high) - centre) * widen
+def is_lasting(event: Event) -> bool:
+    """Say whether an event moves a mean of ten days as a move does: a shift, or a burst of at least as long."""
+    if event.kind == BURST:
+        return event.end is None or (event.end - event.onset).days >= WINDOW_DAYS
+    return event.kind == SHIFT
 
 
-def _verdict(gained: _Estimate, own_shift: bool | None, matters: bool) -> str:
-    """Let the numbers choose the words."""
-    if gained.steady is None or own_shift is None:
-        return results.NO_SHIFT if gained.effect == 0 else results.CANNOT_TELL
-    if gained.share is None:
+def _nearest_shift(events: Iterable[Event], group: Group, *, up: bool) -> Event | None:
+    found = [event for event in events if is_lasting(event) and (event.factor > 1) == up]
+    return min(found, key=lambda event: abs((event.onset - group.first).days), default=None)
+
+
+def _verdict(gained: Estimate, evidence: Evidence | None) -> str:
+    """Let the numbers choose the words; ``evidence`` is None for what does not matter."""
+    if gained.effect == 0 and gained.steady is not False:
+        return results.NO_SHIFT
+    if gained.steady is None:
+        return results.CANNOT_TELL
+    if gained.share is None or gained.interval is None:
         # The region did not change: either nothing came with the blocks, or something else made up for it.
-        return results.CANNOT_TELL if matters else results.NO_SHIFT
-    if gained.share_interval is None:
-        return results.NOT_EXPLAINED if abs(gained.share) < PARTLY_FROM else results.CANNOT_TELL
-    low, high = gained.share_interval
-    if low >= EXPLAINED_FROM and not own_shift:
+        return results.NO_SHIFT if evidence is None else results.CANNOT_TELL
+    low, high = gained.interval
+    if evidence is not None and not evidence.failed:
         return results.EXPLAINED
-    if gained.share >= PARTLY_FROM and low > 0:
-        return results.PARTLY
+    if gained.share >= COINCIDES_FROM and low > 0:
+        return results.COINCIDES
     return results.NOT_EXPLAINED if high < EXPLAINED_FROM else results.CANNOT_TELL
 
 
-def _block_effects(
-    cluster: _Cluster, days: tuple[date, ...], before: Window, after: Window
-) -> tuple[MovedBlockEffect, ...]:
-    """Return a row for each block; one of several CIDRs is named by all of them."""
-    parts = slice_of(days, before), slice_of(days, after)
-    rows = [
+def _block_effects(group: Group, timeline: Timeline) -> tuple[MovedBlockEffect, ...]:
+    """Return a row for each of the group's moves; one of several CIDRs is named by all of them."""
+    parts = [slice_of(timeline.days, window) for window in (group.before, group.after)]
+    return tuple(
         MovedBlockEffect(
             cidr=", ".join(str(cidr) for cidr in move.cidrs),
             addresses=move.addresses,
@@ -348,6 +230,19 @@ def _block_effects(
             packets_before=int(packets[parts[0]].sum()),
             packets_after=int(packets[parts[1]].sum()),
         )
-        for move, packets in zip(cluster.moves, cluster.packets, strict=True)
-    ]
-    return tuple(sorted(rows, key=lambda row: (-row.packets_after, -row.packets_before, row.cidr)))
+        for move, packets in zip(group.moves, group.packets, strict=True)
+    )
+
+
+def _largest_first(rows: Sequence[MovedBlockEffect]) -> list[int]:
+    return sorted(range(len(rows)), key=lambda i: (-rows[i].packets_after, -rows[i].packets_before, rows[i].cidr))
+
+
+def _series(group: Group, regions: RegionEvents, reference: date, order: Sequence[int]) -> ReassignmentSeries:
+    timeline = regions.timeline
+    return ReassignmentSeries(
+        days=timeline.days,
+        observed={region: regions.series(region) for region in group.pair},
+        pinned={region: regions.series(region, reference) for region in group.pair},
+        blocks=tuple(daily_series(timeline.exposure, group.packets[index]) for index in order),
+    )

@@ -215,7 +215,8 @@ def describe_snapshot(archive: DelegationArchive, use: SnapshotUse) -> dict[str,
                 "age_days": use.snapshot.age_days[key.registry],
                 "faults": len(archive.read(key).faults),
                 "addresses": _addresses_of(archive.read(key)),
-                "md5_ok": archive.has_checksum(key) or None,
+                "md5_ok": archive.is_verified(key) or None,
+                "md5_unreadable": archive.is_verified(key) is False,
             }
             for key in use.snapshot.files
         },

@@ -246,8 +246,10 @@ def _store(store: Store, file: DelegatedFile, day: date, offer: _Offer, verified
         own = f"{md5_of(offer.content)}  {key.key.rpartition('/')[2]}\n".encode()
         store.put(f"{key.key}.md5", offer.checksum if kept else own)
     store.put(key.key, offer.content)
-    note = f"{file.dropped} malformed lines" if file.dropped else ""
-    return Arrival(key.registry, STORED, key.key, note, verified)
+    notes = [f"{file.dropped} malformed lines"] if file.dropped else []
+    if offer.checksum is not None and not verified:
+        notes.append("not verified: the MD5 file beside it names no MD5")
+    return Arrival(key.registry, STORED, key.key, "; ".join(notes), verified)
 
 
 def _forms(content: bytes, where: str) -> list[bytes]:

@@ -1,18 +1,16 @@
 """The archive of delegation files: what is in force on a day, and the region table it makes.
 
-Parsed files and tables are kept in the process by content, so that a quarter of days costs one parse of
-each file and one build of each different set of files.
+Parsed files and tables are kept by content, in the process and on the disk (``region_cache``), so that a quarter
+of days costs one parse of each file and one build of each different set of files, once.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from itertools import pairwise
-from typing import Generic, TypeVar
 
 from tsubame.errors import BadInput, NotReady
 from tsubame.keys import REGISTRIES, DelegationKey
@@ -24,6 +22,9 @@ from tsubame.pipeline.delegation_sources import (
     fetch_delegations,
     import_delegation,
 )
+from tsubame.pipeline.recent import Recent
+from tsubame.pipeline.region_cache import RegionCache, open_cache
+from tsubame.pipeline.snapshot_use import Refusal, SnapshotUse
 from tsubame.regions.changes import Spans, changed_ranges
 from tsubame.regions.checks import check_md5, check_registry, check_whole
 from tsubame.regions.delegated import DelegatedFile, VersionLine, decompress, identify, parse_delegated, read_version
@@ -49,90 +50,15 @@ __all__ = [
 ]
 
 Progress = Callable[[str, int, int], None]
-_T = TypeVar("_T")
-
-
-class _Recent(Generic[_T]):
-    """The values made last, by what they were made from."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[Hashable, _T] = OrderedDict()
-
-    def peek(self, key: Hashable) -> _T | None:
-        """Return the value kept for ``key``, if there is one."""
-        if key in self._values:
-            self._values.move_to_end(key)
-        return self._values.get(key)
-
-    def get(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """Return the value kept for ``key``, or make it."""
-        value = self.peek(key)
-        if value is None:
-            value = self._values[key] = make()
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
-        return value
 
 
 # A file of the largest registry takes some 6 MiB parsed, a table of all five some 3 MiB.
-_headers: _Recent[tuple[VersionLine, str]] = _Recent(8192)
-_bodies: _Recent[DelegatedFile] = _Recent(64)
-_tables: _Recent[RegionTable] = _Recent(64)
-_changes: _Recent[Spans] = _Recent(4096)
+_headers: Recent[tuple[VersionLine, str]] = Recent(8192)
+_verified: Recent[bool] = Recent(8192)
+_bodies: Recent[DelegatedFile] = Recent(64)
+_tables: Recent[RegionTable] = Recent(64)
+_changes: Recent[Spans] = Recent(4096)
 _DAYS_KEPT = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A delegation file that is there but not used.
-
-    Attributes:
-        key: the file.
-        reason: one line saying why.
-    """
-
-    key: DelegationKey
-    reason: str
-
-
-@dataclass(frozen=True)
-class SnapshotUse:
-    """The delegations a report day is attributed by.
-
-    Attributes:
-        day: the report day.
-        snapshot: the files that are used; not always the newest ones, see ``refused`` and ``held``.
-        table: the region table they make.
-        refused: newer files that cannot be used: wrong MD5, cut, or no delegation file.
-        held: changes in newer files, or in the ones used, that their neighbours contradict.
-        settled: whether there are files late enough to know that nothing more of it will be held back.
-    """
-
-    day: date
-    snapshot: Snapshot
-    table: RegionTable
-    refused: tuple[Refusal, ...] = ()
-    held: tuple[Held, ...] = ()
-    settled: bool = True
-
-    @property
-    def digest(self) -> str:
-        """Names the region of every address; counts are made again when it changes."""
-        return self.table.digest
-
-    @cached_property
-    def flags(self) -> tuple[str, ...]:
-        """What a reader should know, one short line each."""
-        carried = [f"{registry}: carried forward {age} days" for registry, age in self.snapshot.carried_forward.items()]
-        absent = [f"{registry}: no file" for registry in self.snapshot.absent]
-        refused = [f"{refusal.key.registry}: {refusal.reason}" for refusal in self.refused]
-        held = [
-            f"{registry}: {sum(entry.addresses for entry in entries)} addresses of {entries[0].file_day} held back"
-            for registry in REGISTRIES
-            if (entries := [entry for entry in self.held if entry.registry == registry])
-        ]
-        return tuple(carried + absent + refused + held)
 
 
 class DelegationArchive:
@@ -141,15 +67,17 @@ class DelegationArchive:
     Args:
         store: where they lie, see ``keys.DelegationKey``.
         hold_days: a change undone within so many days is a glitch.
+        cache: where parsed files and tables are kept beyond the process; None for nowhere.
     """
 
-    def __init__(self, store: Store, *, hold_days: int = HOLD_DAYS) -> None:
+    def __init__(self, store: Store, *, hold_days: int = HOLD_DAYS, cache: RegionCache | None = None) -> None:
         self._store = store
+        self._cache = cache
         self._hold_days = hold_days
         self._listing: dict[str, str] | None = None
         self._refusals: dict[DelegationKey, str] = {}
         self._stamps: dict[DelegationKey, Hashable] = {}
-        self._uses: _Recent[SnapshotUse] = _Recent(_DAYS_KEPT)
+        self._uses: Recent[SnapshotUse] = Recent(_DAYS_KEPT)
 
     def _etags(self) -> dict[str, str]:
         if self._listing is None:
@@ -161,7 +89,7 @@ class DelegationArchive:
         self._listing = None
         self._refusals.clear()
         self._stamps.clear()
-        self._uses = _Recent(_DAYS_KEPT)
+        self._uses = Recent(_DAYS_KEPT)
         self.__dict__.pop("_by_registry", None)
 
     def keys(self) -> tuple[DelegationKey, ...]:
@@ -205,9 +133,16 @@ class DelegationArchive:
                 return replace(file, key=key.key, header=header)
         return self._read(key, stamp)
 
-    def has_checksum(self, key: DelegationKey) -> bool:
-        """Say whether an MD5 lies beside a file; one that is used then agrees with it."""
-        return self._checksum_key(key) is not None
+    def is_verified(self, key: DelegationKey) -> bool | None:
+        """Say whether a file that is used agrees with the MD5 beside it.
+
+        Returns:
+            None when there is none; False when what lies there names no MD5 and so proves nothing.
+        """
+        if self._checksum_key(key) is None:
+            return None
+        self.read(key)
+        return _verified.peek(self._stamps[key])
 
     def _checksum_key(self, key: DelegationKey) -> tuple[str, str] | None:
         for name in (f"{key.key}.md5", f"{key.key.removesuffix('.gz')}.md5"):
@@ -217,17 +152,21 @@ class DelegationArchive:
 
     def _read(self, key: DelegationKey, stamp: Hashable) -> DelegatedFile:
         content = self._store.read(key.key)
-        plain = decompress(content, key=key.key)
-        checksum = self._checksum_key(key)
-        if checksum is not None:
-            check_md5([content, plain], self._store.read(checksum[0]), key=key.key)
-        identity = identify(plain, key=key.key)
-        header, _ = read_version(plain, key=key.key)
-        parsed = _bodies.get(identity, lambda: parse_delegated(plain, key=key.key, types=("ipv4",)))
-        file = replace(parsed, key=key.key, header=header)
-        check_whole(file)
+        beside = self._checksum_key(key)
+        checksum = None if beside is None else self._store.read(beside[0])
+
+        def make() -> tuple[DelegatedFile, bool]:
+            return _parse(key, content, checksum)
+
+        if self._cache is None:
+            file, verified = make()
+        else:
+            parts = [content] if checksum is None else [content, checksum]
+            file, verified = self._cache.file(key.key, parts, make)
+            _bodies.get(file.identity, lambda: file)
         check_registry(file, key.registry)
-        _headers.get(stamp, lambda: (header, identity))
+        _verified.get(stamp, lambda: verified)
+        _headers.get(stamp, lambda: (file.header, file.identity))
         return file
 
     def load(self, snapshot: Snapshot) -> RegionTable:
@@ -240,7 +179,12 @@ class DelegationArchive:
 
     def _join(self, files: Sequence[DelegatedFile], *, holders: bool = True) -> RegionTable:
         identity = (holders, *(file.identity for file in files))
-        return _tables.get(identity, lambda: build_table(files, holders=holders))
+
+        def make() -> RegionTable:
+            return build_table(files, holders=holders)
+
+        cache = self._cache
+        return _tables.get(identity, make if cache is None else lambda: cache.table(identity, make))
 
     def in_use(self, day: date) -> SnapshotUse:
         """Return the delegations that a report day is attributed by: usable files, glitches held back.
@@ -249,6 +193,14 @@ class DelegationArchive:
             NotReady: there is no usable file of that day or before.
         """
         return self._uses.get(day, lambda: self._use(day))
+
+    def covers(self, day: date) -> bool:
+        """Say whether there is a usable file of that day or before."""
+        try:
+            self.in_use(day)
+        except NotReady:
+            return False
+        return True
 
     def _use(self, day: date) -> SnapshotUse:
         parts = [part for registry in REGISTRIES if (part := self._registry_use(registry, day))]
@@ -349,13 +301,25 @@ class _RegistryUse:
     settled: bool
 
 
+def _parse(key: DelegationKey, content: bytes, checksum: bytes | None) -> tuple[DelegatedFile, bool]:
+    """Return a file's IPv4 records, and whether its MD5 was there and agreed."""
+    plain = decompress(content, key=key.key)
+    verified = checksum is not None and check_md5([content, plain], checksum, key=key.key)
+    identity = identify(plain, key=key.key)
+    header, _ = read_version(plain, key=key.key)
+    parsed = _bodies.get(identity, lambda: parse_delegated(plain, key=key.key, types=("ipv4",)))
+    file = replace(parsed, key=key.key, header=header)
+    check_whole(file)
+    return file, verified
+
+
 def _difference(old: RegionTable, new: RegionTable) -> Spans:
     return _changes.get((old.digest, new.digest), lambda: changed_ranges(old, new))
 
 
 def open_archive(settings: Settings) -> DelegationArchive:
     """Open the archive that the settings name."""
-    return DelegationArchive(open_store(settings.delegations_url))
+    return DelegationArchive(open_store(settings.delegations_url), cache=open_cache())
 
 
 def moves_between(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from tsubame.errors import NotReady
-from tsubame.periods import Quarter, day_bounds
+from tsubame.periods import ONE_DAY, Quarter, day_bounds
 from tsubame.pipeline.cluster import Progress, silent
 from tsubame.pipeline.counts import CountSummary, count_days, days_with_flows
+from tsubame.pipeline.delegations import open_archive
 from tsubame.pipeline.ingest import IngestSummary, ingest_days
 from tsubame.settings import Settings
 
@@ -19,6 +20,9 @@ PREVIOUS_SHARE = 0.5
 Captures run by UTC day and report days by the report's zone, so the first captures of an archive always spill
 some hours into the quarter before; ranks of those hours would be no ranks of a quarter.
 """
+
+LEAD_DAYS = 10
+"""Days before a quarter that are counted with it: what a block moved on its first days is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,30 @@ def complete_quarter(
         if has_data(settings, quarter.previous):
             counts = count_days(settings, quarter.previous.first_day, quarter.previous.last_day, progress=progress)
             before = QuarterSummary(quarter.previous, ingest, counts)
-    ingest = ingest_days(settings, quarter.first_day, quarter.last_day, progress=progress)
+    # A day earlier than the lead: a day counts only if the one before was observed, too.
+    begin = quarter.first_day - timedelta(days=LEAD_DAYS + 1)
+    ingest = ingest_days(settings, begin, quarter.last_day, progress=progress)
     if not days_with_flows(settings, quarter.first_day, quarter.last_day):
         raise NotReady(
             "no capture has a packet of this quarter",
             key=str(quarter),
             hint=f"Upload captures to {settings.captures_url}, or name another quarter.",
         )
-    counts = count_days(settings, quarter.first_day, quarter.last_day, progress=progress)
+    first = min((*lead_days(settings, quarter), quarter.first_day))
+    counts = count_days(settings, first, quarter.last_day, progress=progress)
     return QuarterSummary(quarter, ingest, counts, before)
+
+
+def lead_days(settings: Settings, quarter: Quarter) -> tuple[date, ...]:
+    """Return the days just before a quarter that its reassignments can be compared with.
+
+    A day on which an archive of captures begins is observed in part only, and a day before the first
+    usable delegation file has no regions: neither is one.
+    """
+    first = quarter.first_day - timedelta(days=LEAD_DAYS)
+    seen = days_with_flows(settings, first - ONE_DAY, quarter.first_day - ONE_DAY)
+    days = [day for day in sorted(seen) if day >= first and day - ONE_DAY in seen]
+    archive = open_archive(settings)
+    while days and not archive.covers(days[0]):
+        del days[0]
+    return tuple(days)

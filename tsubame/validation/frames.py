@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsubame.analysis.cubes import Cube
-from tsubame.analysis.reassignment import MovedBlock
 from tsubame.analysis.results import QuarterAnalysis, RankedPort, RankedRegion, Reassignment
 from tsubame.analysis.series import (
     RegionGrid,
@@ -24,6 +23,8 @@ from tsubame.analysis.series import (
     piece_packets,
     sensor_day_packets,
 )
+from tsubame.analysis.timeline import MovedBlock
+from tsubame.validation.stepwise import COLUMNS, step_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,7 @@ DELEGATIONS = (
     "faults",
     "addresses",
     "md5_ok",
+    "md5_unreadable",
     "glitch",
 )
 UNDELEGATED = "undelegated"
@@ -66,7 +68,8 @@ class ValidationFrames:
         accounting_days: a row for each report day with a record: ``day`` and the counters of ``ACCOUNTING``.
         delegations: a row for each day of the quarter and registry with a snapshot in force, or without
             one (then ``snapshot_date`` is None): the columns of ``DELEGATIONS``; ``md5_ok`` None where
-            there is no MD5, ``glitch`` whether something in that day's file was held back.
+            there is no MD5, ``md5_unreadable`` whether what lies in its place names none, ``glitch``
+            whether something in that day's file was held back.
         moves: the moved blocks that the cube and the analysis were given.
     """
 
@@ -90,6 +93,7 @@ def build_frames(frames: ValidationFrames) -> dict[str, pd.DataFrame]:
         "regions": _regions(grid),
         "moves": _moves(frames, grid),
         "reassignments": _pairs(frames.analysis, grid),
+        "steps": _frame(step_rows(frames.analysis, grid), COLUMNS),
         "verdicts": _verdicts(frames.analysis),
         "ranking": _ranking(frames.analysis),
     }
@@ -276,6 +280,7 @@ def _verdicts(analysis: QuarterAnalysis) -> pd.DataFrame:
             sum(block.packets_before for block in each.blocks),
             sum(block.packets_after for block in each.blocks),
             matters,
+            "" if each.evidence is None else " ".join(each.evidence.failed),
         )
 
     rows = [row(each, True) for each in analysis.reassignments]
@@ -293,6 +298,7 @@ def _verdicts(analysis: QuarterAnalysis) -> pd.DataFrame:
             "packets_before",
             "packets_after",
             "matters",
+            "failed",
         ),
     )
 

@@ -22,7 +22,7 @@ def validate_quarter(frames: ValidationFrames, *, docs_dir: Path | None) -> Verd
         The verdict; a refusal is no exception here, the caller raises ``errors.Rejected`` with it.
     """
     runs = run_suites(build_frames(frames))
-    verdict = Verdict(tuple(run.outcome for run in runs))
+    verdict = Verdict(tuple(run.outcome for run in runs), tuple(check for run in runs for check in run.checks))
     if docs_dir is not None:
         write_docs(runs, verdict, str(frames.analysis.quarter), docs_dir)
     return verdict

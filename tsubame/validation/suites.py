@@ -24,6 +24,7 @@ ROW_NAMES = {
     "regions": ("day", "region"),
     "moves": ("day", "from_region", "to_region"),
     "reassignments": ("from_region", "to_region"),
+    "steps": ("region", "day"),
     "verdicts": ("date", "from_region", "to_region"),
     "ranking": ("table", "name"),
 }
@@ -36,9 +37,14 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class SuiteRun:
-    """A suite's outcome, and Great Expectations' own result for the Data Docs."""
+    """A suite's outcome, each expectation's, and Great Expectations' own result for the Data Docs.
+
+    Attributes:
+        checks: rows of ``schemas.VALIDATION``, but for quarter and inputs.
+    """
 
     outcome: SuiteResult
+    checks: tuple[dict[str, Any], ...]
     result: Any
 
 
@@ -91,30 +97,57 @@ def _run(gx: Any, context: Any, source: Any, name: str, frame: pd.DataFrame) -> 
             "unexpected_index_column_names": list(ROW_NAMES[name]),
         },
     )
-    failures = tuple(_failure(each, ROW_NAMES[name]) for each in result.results if not each.success)
-    return SuiteRun(SuiteResult(name, len(result.results) - len(failures), failures), result)
+    checks = tuple(_check(name, place, each) for place, each in enumerate(result.results, start=1))
+    failures = tuple(
+        Failure(
+            check["severity"],
+            f"{check['expected']}: {check['found']}",
+            f"{check['expected_ja']}：{check['found_ja']}",
+        )
+        for check in checks
+        if not check["passed"]
+    )
+    return SuiteRun(SuiteResult(name, len(checks) - len(failures), failures), checks, result)
 
 
-def _failure(result: Any, row_names: tuple[str, ...]) -> Failure:
+def _check(suite: str, place: int, result: Any) -> dict[str, Any]:
+    """Return what was expected and found, in both languages."""
+    from expectations.texts import in_japanese
+
     config = result.expectation_config
-    severity = getattr(config.severity, "value", None) or str(config.severity or CRITICAL)
     expected = " ".join((config.description or config.type).split())
-    return Failure(severity, f"{expected}: {_found(result, row_names)}")
+    observed = result.result.get("observed_value")
+    found = ("", "") if result.success else _found(result, ROW_NAMES[suite])
+    return {
+        "suite": suite,
+        "place": place,
+        "expectation": config.type,
+        "column": str(config.kwargs.get("column") or ""),
+        "severity": getattr(config.severity, "value", None) or str(config.severity or CRITICAL),
+        "passed": bool(result.success),
+        "observed": "" if observed is None else str(observed),
+        "expected": expected,
+        "expected_ja": in_japanese(expected),
+        "found": found[0],
+        "found_ja": found[1],
+    }
 
 
-def _found(result: Any, row_names: tuple[str, ...]) -> str:
-    """Say in one line what was found instead."""
+def _found(result: Any, row_names: tuple[str, ...]) -> tuple[str, str]:
+    """Say in one line, in English and in Japanese, what was found instead."""
+    from expectations.texts import line
+
     problem = _exception(result.exception_info)
     if problem:
-        return f"could not be checked ({problem})"
-    details = (result.result.get("details") or {}).get("failures")
-    if details:
-        return _shortened(details)
+        return line("unchecked", problem=problem)
+    details = result.result.get("details") or {}
+    if details.get("failures"):
+        return _shortened(details["failures"]), _shortened(details["failures_ja"], japanese=True)
     examples = result.result.get("partial_unexpected_index_list")
     if examples:
-        many = f"{result.result.get('unexpected_count')} of {result.result.get('element_count')} rows"
-        return f"{many}, such as " + "; ".join(_row(row, row_names) for row in examples)
-    return f"found {result.result.get('observed_value')}"
+        rows = "; ".join(_row(row, row_names) for row in examples)
+        return line("rows", n=result.result.get("unexpected_count"), m=result.result.get("element_count"), rows=rows)
+    return line("found", value=result.result.get("observed_value"))
 
 
 def _row(row: Mapping[str, Any], row_names: tuple[str, ...]) -> str:
@@ -128,9 +161,10 @@ def _row(row: Mapping[str, Any], row_names: tuple[str, ...]) -> str:
     return " with ".join(part for part in (name, ", ".join(values)) if part)
 
 
-def _shortened(lines: list[str]) -> str:
+def _shortened(lines: list[str], *, japanese: bool = False) -> str:
     more = len(lines) - _EXAMPLES
-    return "; ".join(lines[:_EXAMPLES]) + (f"; and {more} more" if more > 0 else "")
+    rest = f"、ほか{more}件" if japanese else f"; and {more} more"
+    return ("、" if japanese else "; ").join(lines[:_EXAMPLES]) + (rest if more > 0 else "")
 
 
 def _exception(info: Any) -> str:

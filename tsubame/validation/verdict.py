@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 CRITICAL = "critical"
@@ -19,10 +19,12 @@ class Failure:
     Attributes:
         severity: critical refuses, warning is printed with the report, info is only kept.
         message: one line: what was expected, and what was found.
+        message_ja: the same in Japanese.
     """
 
     severity: str
     message: str
+    message_ja: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,20 @@ class SuiteResult:
             "failed": self.failed,
             "severity": self.severity,
             "failures": [f"{failure.severity}: {failure.message}" for failure in self.failures],
+            "failures_ja": [failure.message_ja or failure.message for failure in self.failures],
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The results of all suites of a quarter."""
+    """The results of all suites of a quarter.
+
+    Attributes:
+        checks: a row for each expectation, for the lake: ``schemas.VALIDATION`` but for quarter and inputs.
+    """
 
     suites: tuple[SuiteResult, ...]
+    checks: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
     @property
     def refused(self) -> bool:
@@ -74,6 +82,16 @@ class Verdict:
     def notes(self) -> tuple[str, ...]:
         """A line for each failed warning, to be printed with the report."""
         return self._lines(WARNING)
+
+    @property
+    def notes_ja(self) -> tuple[str, ...]:
+        """The notes in Japanese."""
+        return tuple(
+            f"{suite.suite}：{failure.message_ja or failure.message}"
+            for suite in self.suites
+            for failure in suite.failures
+            if failure.severity == WARNING
+        )
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -97,6 +115,7 @@ class Verdict:
             "refused": self.refused,
             "summary": self.summary,
             "notes": list(self.notes),
+            "notes_ja": list(self.notes_ja),
             "suites": [suite.as_dict() for suite in self.suites],
         }
 
