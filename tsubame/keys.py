@@ -178,6 +178,21 @@ def edition_prefix(quarter: object, edition: int) -> str:
     return f"{quarter}/editions/{edition}/"
 
 
+def verdict_key(quarter: object) -> str:
+    """Return the key, in the lake, of the newest verdict on a quarter."""
+    return f"validation/{quarter}/verdict.json"
+
+
+def decision_key(quarter: object) -> str:
+    """Return the key, in the lake, of a person's decision about a quarter's refused edition."""
+    return f"validation/{quarter}/decision.json"
+
+
+def overlay_key(quarter: object) -> str:
+    """Return the key, in the lake, of what an analyst changed in a quarter's words."""
+    return f"overlays/{quarter}.toml"
+
+
 def latest_key(quarter: object) -> str:
     """Return the key of the pointer to a quarter's newest edition."""
     return f"{quarter}/latest.json"

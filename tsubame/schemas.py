@@ -201,4 +201,22 @@ SOURCES = TableSchema(
     ),
 )
 
-TABLES = (PACKETS, FLOWS, COUNTS, SOURCES)
+VALIDATION = TableSchema(
+    "validation",
+    "an expectation that a quarter's validation (hive partition `quarter`) checked",
+    (
+        Column("suite", pa.string(), "table that was checked", key=True),
+        Column("place", pa.uint16(), "place of the expectation in its suite, from 1", key=True),
+        Column("expectation", pa.string(), "kind of expectation"),
+        Column("column", pa.string(), "column it speaks of; empty where it is of the whole table"),
+        Column("severity", pa.string(), "critical refuses publication, warning is printed, info is only kept"),
+        Column("passed", pa.bool_(), "whether it held"),
+        Column("observed", pa.string(), "what was seen, where the expectation says"),
+        Column("expected", pa.string(), "what was expected, in English"),
+        Column("expected_ja", pa.string(), "the same in Japanese"),
+        Column("found", pa.string(), "what was found instead; empty where it held"),
+        Column("found_ja", pa.string(), "the same in Japanese"),
+    ),
+)
+
+TABLES = (PACKETS, FLOWS, COUNTS, SOURCES, VALIDATION)

@@ -24,6 +24,9 @@ class Settings:
         captures_url, delegations_url, lake_url, site_url: any fsspec URL, or a path.
         sensors_url: the sensor registry, a file.
         timezone: name of the report day's zone.
+        publisher: the body that signs the report.
+        licence: terms of the published data, an SPDX identifier.
+        kev_url: CISA's list of known exploited vulnerabilities, a file; empty for none.
     """
 
     captures_url: str = "var/captures"
@@ -32,6 +35,9 @@ class Settings:
     site_url: str = "var/site"
     sensors_url: str = f"var/captures/{SENSORS}"
     timezone: str = DEFAULT_ZONE
+    publisher: str = "TSUBAME"
+    licence: str = "CC-BY-4.0"
+    kev_url: str = ""
 
     def __post_init__(self) -> None:
         load_zone(self.timezone)
@@ -66,6 +72,9 @@ class Settings:
             site_url=value("SITE_URL", defaults.site_url),
             sensors_url=value("SENSORS_URL", f"{captures}/{SENSORS}"),
             timezone=value("TIMEZONE", defaults.timezone),
+            publisher=value("PUBLISHER", defaults.publisher),
+            licence=value("LICENCE", defaults.licence),
+            kev_url=value("KEV_URL", defaults.kev_url),
         )
 
 

@@ -1,23 +1,10 @@
 """The published page in a real browser: complete, readable in both languages, asking no other host."""
 
-from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 
-from tsubame.periods import Quarter
-from tsubame.publish.editions import build_edition, publish_edition
-from tsubame.stores import Store
-
 PAGE = "2023Q1/editions/1/index.html"
-
-
-@pytest.fixture(scope="session")
-def site(browser, layouts, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    edition = build_edition(layouts.analysis_2023q1(), layouts.make_context(), networks=[])
-    publish_edition(Store(str(folder)), Quarter(2023, 1), edition.files, created_at=datetime(2023, 4, 14, tzinfo=UTC))
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.analysis.quarter_data import Move, Q, Row, tables
-from tsubame.analysis.cubes import (
-    day_cube,
-    merge_cubes,
+from tsubame.analysis.cubes import day_cube, merge_cubes
+from tsubame.analysis.packing import (
+    first_day_of,
+    port_of_source,
     region_of_code,
+    source_of,
     unpack_port,
     unpack_port_cells,
 )
@@ -83,21 +85,27 @@ def test_a_cube_agrees_with_duckdb(days):
     assert ask(
         f"select block, sensor, protocol, port, sum(packets) from t where {domestic} group by all"
     ) == port_cells(cube)
-    protocol, port = unpack_port(cube.port_sources >> np.uint64(32))
+    protocol, port = unpack_port(port_of_source(cube.port_sources))
     found, counted = np.unique(np.stack([protocol.astype(int), port.astype(int)]), axis=1, return_counts=True)
     assert ask(f"select protocol, port, count(distinct source) from t where {domestic} group by all") == dict(
         zip(zip(*found.tolist(), strict=True), counted.tolist(), strict=True)
     )
+    keys = zip(protocol.tolist(), port.tolist(), source_of(cube.port_sources).tolist(), strict=True)
+    assert ask(
+        "select protocol, port, source, min(date_diff('day', date '2023-01-01', day::date)) "
+        f"from t where {domestic} group by all"
+    ) == dict(zip(keys, first_day_of(cube.port_sources).tolist(), strict=True))
     codes, counted = np.unique(cube.region_sources >> np.uint64(32), return_counts=True)
     assert ask(
         f"select region, count(distinct source) from t where {domestic} and length(region) = 2 group by all"
     ) == {(region_of_code(int(c)),): int(n) for c, n in zip(codes, counted, strict=True)}
     assert ask("select day, sensor, region, pinned, sum(packets) from t group by all") == day_rows(cube, "regions")
-    assert ask(f"select day, protocol, port, sum(packets) from t where {domestic} group by all") == day_rows(
-        cube, "ports"
-    )
     assert ask(
-        f"select day, protocol, port, region, tool, sum(packets) from t where {domestic} group by all"
+        f"select day, protocol, port, count(distinct source), sum(packets) from t where {domestic} group by all"
+    ) == day_rows(cube, "ports")
+    assert ask(
+        "select day, protocol, port, region, pinned, tool, count(distinct source), sum(packets) "
+        f"from t where {domestic} group by all"
     ) == day_rows(cube, "cells")
     moves = [Move(first, last, "A", "B", "", Q.first_day) for first, last in BLOCKS]
     of_block = block_packets(cube, moves)

@@ -2,6 +2,6 @@
 
 Read in this order: ``cubes`` (a day's counts reduced to what the rest needs, and merged over a quarter),
 ``series`` (values by day, exposure), ``ratios``, ``uncertainty``, ``ranking``, ``reassignment``,
-``templates`` and ``events``, ``overlap``, ``contribution``, ``quarter`` (all of it together) and ``results``
-(what comes out). Everything here is pure and deterministic.
+``templates``, ``noise``, ``search`` and ``events``, ``signatures``, ``overlap``, ``contribution``,
+``quarter`` (all of it together) and ``results`` (what comes out). Everything here is pure and deterministic.
 """

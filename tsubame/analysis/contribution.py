@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tsubame.analysis.cubes import Cube
 from tsubame.analysis.results import DailySeries
@@ -14,7 +16,9 @@ from tsubame.periods import Window
 Port = tuple[int, int | None]
 
 
-def port_parts(cube: Cube, exposure: Exposure, ports: Iterable[Port], by: str) -> dict[tuple[Port, str], DailySeries]:
+def port_parts(
+    cube: Cube, exposure: Exposure, ports: Iterable[Port], by: str, region: str | None = None
+) -> dict[tuple[Port, str], DailySeries]:
     """Return the daily series of each port by region or by tool.
 
     A port has parts on the days on which it was among the day's first ``cubes.CELL_PORTS``.
@@ -23,7 +27,8 @@ def port_parts(cube: Cube, exposure: Exposure, ports: Iterable[Port], by: str) -
         cube: the quarter's days.
         exposure: its domestic sensors up.
         ports: protocol and port; the port of a protocol without ports is None.
-        by: ``region`` or ``tool``.
+        by: ``region``, ``region_pinned`` or ``tool``.
+        region: only its packets, as delegated on the quarter's first day; None for all.
     """
     wanted = {(protocol, port or 0): (protocol, port) for protocol, port in ports}
     packets: dict[tuple[Port, str], np.ndarray] = {}
@@ -35,6 +40,8 @@ def port_parts(cube: Cube, exposure: Exposure, ports: Iterable[Port], by: str) -
             if not len(mine):
                 continue
             rows = each.cells.take(mine)
+            if region is not None:
+                rows = rows.filter(pc.equal(rows["region_pinned"].cast(pa.string()), region))
             for part, counted in zip(rows[by].to_pylist(), rows["packets"].to_pylist(), strict=True):
                 series = packets.setdefault((name, part), np.zeros(len(exposure.days), np.int64))
                 series[at] += counted

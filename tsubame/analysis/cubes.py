@@ -17,6 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tsubame import schemas
+from tsubame.analysis.explore import explorer_day
+from tsubame.analysis.packing import (
+    is_region,
+    pack_port,
+    pack_port_cells,
+    pack_port_source,
+    port_of_source,
+    region_code,
+)
 from tsubame.errors import SchemaMismatch
 from tsubame.periods import Quarter
 
@@ -31,18 +40,21 @@ SENSOR_PORTS = 4096
 """Ports of a day whose packets are kept by sensor, to tell how sure a rank is. Ports beyond are counted all the
 same; a port that is among them on some days has that part of its packets left out of the resampling."""
 
+_CHUNK = 1 << 20
 _NUMBER = pa.uint64()
 
 REGIONS = pa.schema(
     [("sensor_id", pa.string()), ("region", pa.string()), ("region_pinned", pa.string()), ("packets", _NUMBER)]
 )
-PORTS = pa.schema([("protocol", pa.uint8()), ("dst_port", pa.uint16()), ("packets", _NUMBER)])
+PORTS = pa.schema([("protocol", pa.uint8()), ("dst_port", pa.uint16()), ("sources", pa.uint32()), ("packets", _NUMBER)])
 CELLS = pa.schema(
     [
         ("protocol", pa.uint8()),
         ("dst_port", pa.uint16()),
         ("region", schemas.LABEL),
+        ("region_pinned", schemas.LABEL),
         ("tool", schemas.LABEL),
+        ("sources", pa.uint32()),
         ("packets", _NUMBER),
     ]
 )
@@ -64,14 +76,17 @@ class DayCounts:
 
     Attributes:
         regions: packets of every sensor by region as delegated that day and as pinned (``REGIONS``).
-        ports: packets of the domestic sensors by protocol and port (``PORTS``).
-        cells: the same by region and tool, of the day's first ``CELL_PORTS`` ports (``CELLS``).
+        ports: packets of the domestic sensors and their distinct sources by protocol and port (``PORTS``).
+        cells: the same by region, as delegated that day and as pinned, and tool, of the day's first
+            ``CELL_PORTS`` ports (``CELLS``). A source that bore two tools' marks is one of both.
         pieces: packets of the domestic sensors from the moved blocks, cut at every block's ends
             (``PIECES``); no piece overlaps another.
         profile: of each column of counts its type, nulls and range (``PROFILE``), for validation.
         rows: rows of counts that day.
         source_rows_wrong: rows of counts with no source, or with more sources than packets.
         source_packets: packets of the domestic sensors as the table of sources has them.
+        explorer: packets of every sensor group by port, region and tool, for readers to explore
+            (``explore.DAY_ROWS``).
     """
 
     day: date
@@ -83,6 +98,7 @@ class DayCounts:
     rows: int
     source_rows_wrong: int
     source_packets: int
+    explorer: pa.Table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,10 +108,11 @@ class Cube:
     Attributes:
         sensors: ids of all domestic sensors, sorted; a packed key holds an index into it.
         days: in order, each day once.
-        port_cells: (n,) uint64, sorted: 7-day block, sensor and port, see ``pack_port_cells``.
+        port_cells: (n,) uint64, sorted: 7-day block, sensor and port, see ``packing.pack_port_cells``.
         port_packets: (n,) uint64, packets of the domestic sensors for each of ``port_cells``: of each
             day's first ``SENSOR_PORTS`` ports only.
-        port_sources: (m,) uint64, sorted, unique: port and source of the domestic sensors' packets.
+        port_sources: (m,) uint64, sorted: port and source of the domestic sensors' packets, each pair once,
+            with the day on which it was first seen, see ``packing.pack_port_source``.
         region_sources: (k,) uint64, sorted, unique: two-letter region and source.
     """
 
@@ -121,7 +138,9 @@ class Cube:
     def nbytes(self) -> int:
         """Memory that the cube holds, in bytes."""
         tables = sum(
-            t.nbytes for day in self.days for t in (day.regions, day.ports, day.cells, day.pieces, day.profile)
+            t.nbytes
+            for day in self.days
+            for t in (day.regions, day.ports, day.cells, day.pieces, day.profile, day.explorer)
         )
         arrays = (self.port_cells, self.port_packets, self.port_sources, self.region_sources)
         return int(tables) + sum(int(array.nbytes) for array in arrays)
@@ -129,42 +148,6 @@ class Cube:
 
 DayCube = Cube
 """The cube of a single day is a cube."""
-
-
-def pack_port(protocol: np.ndarray, port: np.ndarray) -> np.ndarray:
-    """Return (n,) uint64 keys that order ports by protocol, then number."""
-    return (protocol.astype(np.uint64) << np.uint64(16)) | port.astype(np.uint64)
-
-
-def unpack_port(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return protocol (uint8) and port (uint16) of keys made by ``pack_port``."""
-    return (packed >> np.uint64(16)).astype(np.uint8), (packed & np.uint64(0xFFFF)).astype(np.uint16)
-
-
-def pack_port_cells(block: int, sensor: np.ndarray, port: np.ndarray) -> np.ndarray:
-    """Return (n,) uint64 keys: port (24 bits), 7-day block (8 bits), index of the sensor (16 bits)."""
-    return (port << np.uint64(24)) | np.uint64(block << 16) | sensor.astype(np.uint64)
-
-
-def unpack_port_cells(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return port key (uint64), 7-day block (int64) and sensor index (int64) of ``pack_port_cells``."""
-    block = ((packed >> np.uint64(16)) & np.uint64(0xFF)).astype(np.int64)
-    return packed >> np.uint64(24), block, (packed & np.uint64(0xFFFF)).astype(np.int64)
-
-
-def region_code(region: str) -> int:
-    """Return the 16 bits that stand for a two-letter region: its letters."""
-    return int.from_bytes(region.encode("ascii"), "big")
-
-
-def region_of_code(code: int) -> str:
-    """Return the region of a code made by ``region_code``."""
-    return code.to_bytes(2, "big").decode("ascii")
-
-
-def is_region(name: str) -> bool:
-    """Say whether ``name`` is a two-letter code, as against reserved, available or undelegated space."""
-    return len(name) == 2 and name.isascii() and name.isalpha() and name.isupper()
 
 
 def day_cube(
@@ -197,21 +180,24 @@ def day_cube(
     ours = counts.filter(pc.is_in(counts["sensor_id"], pa.array(sensors, pa.string())))
     seen = sources.filter(sources["domestic"]).unify_dictionaries().combine_chunks()
     quarter = Quarter.of(day)
-    ports = _sum(ours, ["protocol", "dst_port"], PORTS)
-    packed, packets = _port_cells(ours, ports, sensors, (day - quarter.first_day).days // BLOCK_DAYS)
+    place = (day - quarter.first_day).days
+    port_sources = _port_source_keys(seen, place)
+    ports = _with_sources(_sum(ours, ["protocol", "dst_port"], _without(PORTS, "sources")), port_sources)
+    packed, packets = _port_cells(ours, ports, sensors, place // BLOCK_DAYS)
     wrong = pc.or_(pc.equal(counts["sources"], 0), pc.greater(counts["sources"], counts["packets"]))
     kept = DayCounts(
         day=day,
         regions=_sum(counts, ["sensor_id", "region", "region_pinned"], REGIONS),
         ports=ports,
-        cells=_cells(ours, ports),
+        cells=_cells(seen, ports),
         pieces=_piece_packets(seen, blocks),
         profile=_profile(counts),
         rows=counts.num_rows,
         source_rows_wrong=pc.sum(wrong).as_py() or 0,
         source_packets=pc.sum(seen["packets"]).as_py() or 0,
+        explorer=explorer_day(sources),
     )
-    return Cube(quarter, sensors, (kept,), packed, packets, _port_source_keys(seen), _region_source_keys(seen))
+    return Cube(quarter, sensors, (kept,), packed, packets, port_sources, _region_source_keys(seen))
 
 
 def merge_cubes(a: Cube, b: Cube) -> Cube:
@@ -232,7 +218,7 @@ def merge_cubes(a: Cube, b: Cube) -> Cube:
         days,
         cells,
         packets,
-        _distinct(np.concatenate((a.port_sources, b.port_sources))),
+        _first_seen(np.concatenate((a.port_sources, b.port_sources))),
         _distinct(np.concatenate((a.region_sources, b.region_sources))),
     )
 
@@ -251,9 +237,34 @@ def _plain(column: Any) -> Any:
     return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
-def _cells(ours: pa.Table, ports: pa.Table) -> pa.Table:
-    """Return packets by port, region and tool of the day's first ports."""
-    return _sum(_of_first_ports(ours, ports, CELL_PORTS), ["protocol", "dst_port", "region", "tool"], CELLS)
+def _without(schema: pa.Schema, name: str) -> pa.Schema:
+    return schema.remove(schema.get_field_index(name))
+
+
+def _with_sources(ports: pa.Table, port_sources: np.ndarray) -> pa.Table:
+    """Add to a day's ports how many distinct sources each had."""
+    keys, counted = np.unique(port_of_source(port_sources), return_counts=True)
+    port = pack_port(_integers(ports["protocol"]), _integers(ports["dst_port"]))
+    sources = np.zeros(len(port), np.uint32)
+    at = np.searchsorted(keys, port)
+    known = at < len(keys)
+    known[known] = keys[at[known]] == port[known]
+    sources[known] = counted[at[known]]
+    return ports.add_column(2, PORTS.field("sources"), pa.array(sources)).cast(PORTS)
+
+
+def _cells(seen: pa.Table, ports: pa.Table) -> pa.Table:
+    """Return packets and sources by port, region and tool of the day's first ports.
+
+    A row of the table of sources is one source, so the rows of a cell are its distinct sources.
+    """
+    keys = [name for name in CELLS.names if name not in ("sources", "packets")]
+    first = _of_first_ports(seen, ports, CELL_PORTS).select([*keys, "packets"])
+    grouped = first.group_by(keys, use_threads=False).aggregate([("packets", "count"), ("packets", "sum")])
+    if not grouped.num_rows:
+        return CELLS.empty_table()
+    plain = pa.table([_plain(column) for column in grouped.columns], names=CELLS.names)
+    return plain.sort_by([(key, "ascending") for key in keys]).cast(CELLS).combine_chunks()
 
 
 def _of_first_ports(ours: pa.Table, ports: pa.Table, most: int) -> pa.Table:
@@ -297,9 +308,9 @@ def _piece_packets(seen: pa.Table, blocks: Sequence[tuple[int, int]]) -> pa.Tabl
     return pa.table([pa.array(column) for column in columns], schema=PIECES)
 
 
-def _port_source_keys(seen: pa.Table) -> np.ndarray:
+def _port_source_keys(seen: pa.Table, day: int) -> np.ndarray:
     port = pack_port(_integers(seen["protocol"]), _integers(seen["dst_port"]))
-    return _distinct((port << np.uint64(32)) | _integers(seen["src_address"], np.uint64))
+    return _distinct(pack_port_source(port, _integers(seen["src_address"], np.uint64), day))
 
 
 def _region_source_keys(seen: pa.Table) -> np.ndarray:
@@ -350,6 +361,17 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
     first = np.empty(len(keys), bool)
     first[0] = True
     np.not_equal(keys[1:], keys[:-1], out=first[1:])
+    return keys[first]
+
+
+def _first_seen(keys: np.ndarray) -> np.ndarray:
+    """Return each port and source once, with the first of its days; sorts ``keys`` in place."""
+    keys.sort()
+    first = np.ones(len(keys), bool)
+    for low in range(1, len(keys), _CHUNK):
+        high = min(low + _CHUNK, len(keys))
+        # Two keys that differ in the day only differ in nothing but the lowest seven bits.
+        first[low:high] = (keys[low:high] ^ keys[low - 1 : high - 1]) > np.uint64(0x7F)
     return keys[first]
 
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tsubame.analysis.cubes import Cube
+from tsubame.analysis.decays import find_decays
+from tsubame.analysis.episodes import as_episodes
 from tsubame.analysis.events import THRESHOLD, TOP_THRESHOLD, detect_events
+from tsubame.analysis.noted import find_noted
 from tsubame.analysis.ranking import rank_ports, rank_regions
 from tsubame.analysis.ratios import growth
-from tsubame.analysis.reassignment import MovedBlock, find_reassignments
-from tsubame.analysis.results import QuarterAnalysis, RankedPort, RankedRegion
+from tsubame.analysis.reassignment import RegionEvents, find_reassignments
+from tsubame.analysis.results import QuarterAnalysis, RankedPort, RankedRegion, RegionEffect
 from tsubame.analysis.series import (
     Exposure,
     RegionGrid,
@@ -22,6 +25,8 @@ from tsubame.analysis.series import (
     port_series,
     summarise_sensors,
 )
+from tsubame.analysis.steps import find_steps
+from tsubame.analysis.timeline import MovedBlock, build_timeline
 from tsubame.errors import NotReady
 from tsubame.periods import Quarter
 
@@ -38,9 +43,11 @@ class QuarterInputs:
         sensors: every sensor of the registry, without addresses.
         current: the quarter's days, merged.
         previous: the days of the quarter before; None when there are none.
-        moves: blocks whose region on some day of the quarter is another than on its first day; each must
-            have been among the ``blocks`` that the current cube was made with.
+        moves: blocks that were delegated elsewhere in the quarter or the days of ``lead``; each must have
+            been among the ``blocks`` that the current cube was made with.
         seed: of the resampling, joined with the quarter; equal inputs give equal results.
+        lead: the last days of the quarter before, made with the same blocks; without them a move on the
+            quarter's first day has nothing to be compared with.
     """
 
     quarter: Quarter
@@ -49,6 +56,7 @@ class QuarterInputs:
     previous: Cube | None
     moves: Sequence[MovedBlock] = ()
     seed: int = 0
+    lead: Cube | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,12 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
     grid = build_region_grid(cube, exposure)
     ranks = _rank(cube, exposure, grid, seed)
     before = _rank_previous(inputs.previous)
-    important, minor = find_reassignments(cube, grid, inputs.moves, seed)
+    place_of = {row.region: place for place, row in enumerate(ranks.regions)}
+    events = RegionEvents(
+        build_timeline(cube, grid, inputs.moves, inputs.lead),
+        lambda region: _threshold(place_of.get(region, TOP_SERIES)),
+    )
+    important, minor = find_reassignments(events, seed)
     top_ports = [(row.protocol, row.port) for row in ranks.ports[:SERIES_RANKS]]
     top_regions = [row.region for row in ranks.regions[:SERIES_RANKS]]
     for each in important:
@@ -86,11 +99,16 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
     ports = port_series(cube, exposure, top_ports)
     regions = {name: grid.series(name) for name in top_regions}
     pinned = {name: grid.series(name, pinned=True) for name in top_regions}
+    port_rows = _with_previous_ports(ranks.ports, before.ports)
+    port_events = {
+        key: as_episodes(each, detect_events(each, threshold=_threshold(place)))
+        for place, (key, each) in enumerate(ports.items())
+    }
     return QuarterAnalysis(
         quarter=quarter,
         days=quarter.days,
         sensors=summarise_sensors(cube, quarter, inputs.sensors),
-        ports=_with_previous_ports(ranks.ports, before.ports),
+        ports=port_rows,
         regions=_with_previous_regions(ranks.regions, before.regions),
         port_series=ports,
         region_series=regions,
@@ -100,12 +118,33 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
         reassignments=important,
         previous=quarter.previous if before.ports else None,
         minor_reassignments=minor,
-        port_events={
-            key: detect_events(each, threshold=_threshold(place)) for place, (key, each) in enumerate(ports.items())
-        },
+        port_events=port_events,
+        decays=find_decays(cube, exposure, {key: ports[key] for key in top_ports[:TOP_SERIES]}),
+        region_steps=find_steps([row.region for row in ranks.regions[:SERIES_RANKS]], events, important),
+        region_effects=_effects(grid),
         region_events={
-            key: detect_events(each, threshold=_threshold(place)) for place, (key, each) in enumerate(pinned.items())
+            key: as_episodes(each, detect_events(each, threshold=_threshold(place)))
+            for place, (key, each) in enumerate(pinned.items())
         },
+        noted=find_noted(
+            cube,
+            inputs.previous,
+            exposure,
+            port_rows,
+            {(row.protocol, row.port): row.per_sensor_day for row in before.ports},
+            port_events,
+            ports,
+        ),
+    )
+
+
+def _effects(grid: RegionGrid) -> tuple[RegionEffect, ...]:
+    """Return M_r(t) of every region whose two series part."""
+    gained = ((grid.observed - grid.pinned).sum(axis=0)).T
+    return tuple(
+        RegionEffect(region, tuple(days.tolist()))
+        for region, days in zip(grid.regions, gained, strict=True)
+        if days.any()
     )
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsubame.analysis.cubes import (
-    BLOCK_DAYS,
-    Cube,
+from tsubame.analysis.cubes import BLOCK_DAYS, Cube
+from tsubame.analysis.packing import (
+    PORT_SHIFT,
+    REGION_SHIFT,
     is_region,
     pack_port,
     region_code,
@@ -72,7 +73,7 @@ def rank_ports(cube: Cube, sensor_days: int, rng: np.random.Generator | None) ->
     keys, packets = _port_totals(cube)
     if not len(keys):
         return ()
-    sources = _count_sources(cube.port_sources, keys)
+    sources = _count_sources(cube.port_sources, keys, PORT_SHIFT)
     protocol, port = unpack_port(keys)
     order = np.lexsort((port, protocol, -sources, -packets))
     cell_port, block, sensor = unpack_port_cells(cube.port_cells)
@@ -112,7 +113,7 @@ def rank_regions(
     values = cells.transpose(2, 0, 1).ravel()
     packets = cells.sum(axis=(0, 1))
     codes = np.array([region_code(name) for name in names], np.uint64)
-    sources = _count_sources(cube.region_sources, codes)
+    sources = _count_sources(cube.region_sources, codes, REGION_SHIFT)
     order = np.lexsort((codes, -sources, -packets))
     ranking = _with_intervals(order, packets, _Cells(region, values, block, sensor), rng)
     return tuple(
@@ -130,10 +131,10 @@ def rank_regions(
     )
 
 
-def _count_sources(packed: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Return (n,) int64: the distinct sources of each of ``keys``, the upper bits of ``packed``."""
-    low = np.searchsorted(packed, keys << np.uint64(32))
-    high = np.searchsorted(packed, (keys + np.uint64(1)) << np.uint64(32))
+def _count_sources(packed: np.ndarray, keys: np.ndarray, shift: int) -> np.ndarray:
+    """Return (n,) int64: the distinct sources of each of ``keys``, which are ``packed`` from bit ``shift`` on."""
+    low = np.searchsorted(packed, keys << np.uint64(shift))
+    high = np.searchsorted(packed, (keys + np.uint64(1)) << np.uint64(shift))
     return (high - low).astype(np.int64)
 
 
@@ -141,7 +142,7 @@ def _port_totals(cube: Cube) -> tuple[np.ndarray, np.ndarray]:
     """Return the key (uint64, sorted) and the packets (int64) of every port of the quarter."""
     totals = np.zeros(1 << 24, np.int64)
     for day in cube.days:
-        protocol, port, packets = (column.to_numpy() for column in day.ports.columns)
+        protocol, port, packets = (day.ports[name].to_numpy() for name in ("protocol", "dst_port", "packets"))
         totals[pack_port(protocol, port)] += packets.astype(np.int64)
     keys = np.flatnonzero(totals)
     return keys.astype(np.uint64), totals[keys]

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 from tsubame.periods import Quarter, Window
 
+if TYPE_CHECKING:
+    from tsubame.analysis.noted_results import NotedPort
+
 Interval = tuple[float, float]
+_Day = date  # where a field is itself called date
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +147,64 @@ class MovedBlockEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What must all hold before a change is said to be because of a reassignment.
+
+    Attributes:
+        share: whether the share's lower bound is at least ``reassignment.EXPLAINED_FROM``.
+        alone: whether no event of the two regions' pinned series lies near the date.
+        timely: whether a lasting change of the gaining region's series as delegated each day began then.
+        own_events: the events that contradict ``alone``, with their regions.
+        shift: the lasting change nearest to the date; None when there is none.
+    """
+
+    share: bool
+    alone: bool
+    timely: bool
+    own_events: tuple[tuple[str, Event], ...] = ()
+    shift: Event | None = None
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of the conditions that do not hold."""
+        return tuple(name for name in ("share", "alone", "timely") if not getattr(self, name))
+
+
+@dataclass(frozen=True, slots=True)
+class ReassignmentSeries:
+    """Daily means per sensor behind a reassignment, on the quarter's days and those that lead up to it.
+
+    Attributes:
+        observed, pinned: by region, as delegated each day and on ``Reassignment.reference``.
+        blocks: for each of ``Reassignment.blocks`` its packets, whosever it was that day.
+    """
+
+    days: tuple[date, ...]
+    observed: dict[str, DailySeries]
+    pinned: dict[str, DailySeries]
+    blocks: tuple[DailySeries, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reassignment:
     """The effect on two regions of blocks that the registries moved from one to the other.
 
     Attributes:
         date: date of the first snapshot used that shows a move of this group.
+        before, after: the windows; the days between them are those of the group's moves.
         observed: after / before of the gaining region, as delegated each day.
-        pinned: the same, as delegated on the quarter's first day.
+        pinned: the same, as delegated on the day ``reference``.
         observed_from, pinned_from: the same two of the losing region.
         share: M/Δ of the gaining region; None when Δ cannot be told from 0.
         verdict: one of ``VERDICTS``.
+        reference: the quarter's first day; the day before the move where that is not later.
+        effect: M of the gaining region, packets per domestic sensor and day.
+        delta: Δ of the gaining region; None where a window has no day up.
+        share_from, share_from_interval: −M/Δ of the losing region.
+        last: date of the last of its moves that carries some of the packets.
+        shortened_for: dates of other reassignments that the windows keep clear of.
+        evidence: what the verdict rests on; None for those that do not matter.
+        series: what figures show; None for those that do not matter.
     """
 
     from_region: str
@@ -167,14 +220,83 @@ class Reassignment:
     share: float | None
     share_interval: Interval | None
     verdict: str
+    reference: _Day | None = None
+    effect: float = 0.0
+    delta: float | None = None
+    share_from: float | None = None
+    share_from_interval: Interval | None = None
+    last: _Day | None = None
+    shortened_for: tuple[_Day, ...] = ()
+    evidence: Evidence | None = None
+    series: ReassignmentSeries | None = field(default=None, repr=False)
 
 
 EXPLAINED = "explained by reassignment"
-PARTLY = "partly explained by reassignment"
+COINCIDES = "coincides with reassignment"
 NOT_EXPLAINED = "not explained by reassignment"
 NO_SHIFT = "reassignment without a shift"
 CANNOT_TELL = "cannot tell"
-VERDICTS = (EXPLAINED, PARTLY, NOT_EXPLAINED, NO_SHIFT, CANNOT_TELL)
+VERDICTS = (EXPLAINED, COINCIDES, NOT_EXPLAINED, NO_SHIFT, CANNOT_TELL)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionStep:
+    """A lasting change of one of the first regions, and what reassignments have to do with it.
+
+    Attributes:
+        event: of the region's series as delegated each day.
+        own: the event of its pinned series at the same time; None when there is none.
+        verdict: ``EXPLAINED``, ``COINCIDES``, ``NOT_EXPLAINED`` or ``CANNOT_TELL``.
+        reassignments: those that the verdict is taken from: losing region, gaining region and date.
+        blocks_near: blocks moved to or from the region in the days about the onset, that matter or not.
+        moved_share: M/Δ of all of them over the ten days before the onset and the ten from it on; None where Δ is 0.
+    """
+
+    region: str
+    event: Event
+    own: Event | None
+    verdict: str
+    reassignments: tuple[tuple[str, str, date], ...] = ()
+    blocks_near: int = 0
+    moved_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegionEffect:
+    """M_r(t) of a region: packets as delegated each day minus packets as delegated on the quarter's first day."""
+
+    region: str
+    gained: tuple[int, ...]
+
+
+MARK_GONE = "signature decayed"
+FEWER_PACKETS = "fewer packets"
+MARK_AND_PACKETS = "signature decayed and fewer packets"
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureDecay:
+    """A tool's share of a port that collapsed, and what the port's total did meanwhile.
+
+    Attributes:
+        onset, onset_interval: first day of the share's fall, with its 95 % interval.
+        share_factor, share_factor_interval: share after / before.
+        share_before, share_after: in the ratios' windows; None without packets there.
+        tool, total: after / before of the tool's packets and of all.
+        total_if_stopped: what the total's ratio would be had the tool's packets only stopped.
+        verdict: ``MARK_GONE``, ``FEWER_PACKETS``, ``MARK_AND_PACKETS`` or ``CANNOT_TELL``.
+    """
+
+    onset: date
+    onset_interval: tuple[date, date]
+    share_factor: float
+    share_factor_interval: Interval
+    share_before: float | None
+    share_after: float | None
+    tool: Ratio
+    total: Ratio
+    total_if_stopped: float | None
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +328,11 @@ class QuarterAnalysis:
         previous: the quarter that previous ranks are of; None when it has no data.
         minor_reassignments: all other moves of the quarter, grouped and quantified alike; for the open data.
         port_events, region_events: events of the series above; of regions as pinned, so that a block's move
-            is no event.
+            is no event; in the form in which they are told (``analysis.episodes``).
+        region_steps: lasting changes of the first regions, each explained by a reassignment or not.
+        region_effects: of every region whose two series part on some day; every day they add up to 0.
+        noted: ports that the report looks into, largest excess first.
+        decays: collapsed shares of tools in the first ports, by port and tool.
     """
 
     quarter: Quarter
@@ -224,3 +350,7 @@ class QuarterAnalysis:
     minor_reassignments: tuple[Reassignment, ...] = ()
     port_events: dict[tuple[int, int | None], tuple[Event, ...]] = field(default_factory=dict)
     region_events: dict[str, tuple[Event, ...]] = field(default_factory=dict)
+    noted: tuple[NotedPort, ...] = ()
+    region_steps: tuple[RegionStep, ...] = ()
+    region_effects: tuple[RegionEffect, ...] = ()
+    decays: dict[tuple[tuple[int, int | None], str], SignatureDecay] = field(default_factory=dict)

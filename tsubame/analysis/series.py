@@ -191,7 +191,7 @@ def port_series(
     row = {(protocol, port or 0): index for index, (protocol, port) in enumerate(wanted)}
     packets = np.zeros((len(wanted), len(exposure.days)), np.int64)
     for each in cube.days:
-        protocol, port, counted = (column.to_numpy() for column in each.ports.columns)
+        protocol, port, counted = (each.ports[name].to_numpy() for name in ("protocol", "dst_port", "packets"))
         for (want_protocol, want_port), index in row.items():
             hit = (protocol == want_protocol) & (port == want_port)
             packets[index, (each.day - exposure.days[0]).days] += int(counted[hit].sum())

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tsubame.analysis.explore import ExplorerRows
 from tsubame.analysis.results import QuarterAnalysis
 from tsubame.errors import BadInput
 from tsubame.keys import edition_prefix, latest_key
 from tsubame.periods import Quarter
 from tsubame.provenance import canonical_json, digest_of, sha256_of
 from tsubame.publish.changes import describe_changes
+from tsubame.publish.citation import CITATION, citation_files
 from tsubame.publish.opendata import build_data
 from tsubame.publish.privacy import refuse_addresses
 from tsubame.report.context import ReportContext
@@ -32,14 +34,18 @@ from tsubame.report.document import (
     load_schema,
     validate_document,
 )
+from tsubame.report.explorer import render_explorer
 from tsubame.report.figures import draw_figures, plan_figures
+from tsubame.report.linter import refuse_faults
 from tsubame.report.pages import PublishedQuarter, render_edition, render_site
 from tsubame.report.pdf import PDFS, render_pdfs
+from tsubame.report.region_page import render_regions
+from tsubame.report.region_plans import plan_blocks
 from tsubame.stores import Store
 
 MANIFEST = "manifest.json"
 SITE_INDEX = "index.html"
-_RENDERED = frozenset({"index.html", *PDFS, "changes.json", MANIFEST, "report.json"})
+_RENDERED = frozenset({"index.html", "regions.html", *PDFS, *CITATION, "changes.json", MANIFEST, "report.json"})
 _VALIDATION = "validation/"
 
 
@@ -75,6 +81,7 @@ def build_edition(
     context: ReportContext,
     *,
     networks: Iterable[tuple[int, int]],
+    explorer: ExplorerRows | None = None,
 ) -> Edition:
     """Make every file of a quarter's edition; the same arguments give the same bytes but for ``created_at``.
 
@@ -82,28 +89,41 @@ def build_edition(
         analysis: what the quarter's numbers are.
         context: what the report says beside them.
         networks: (first, last) address of each sensor's network; nothing that gives one away is let through.
+        explorer: what readers may explore; without it the edition has no ``explore.html``.
 
     Raises:
         SchemaMismatch: the document does not follow its schema.
         Rejected: a file gives a sensor's address away.
     """
-    plans = plan_figures(analysis)
-    document = build_document(analysis, context, plans)
+    plans = (*plan_figures(analysis), *plan_blocks(analysis))
+    document = build_document(analysis, context, plans, explorer=explorer is not None)
     validate_document(document)
     files = {
         "report.json": encode_document(document),
         "index.html": render_edition(document),
+        "regions.html": render_regions(document),
         "lineage.json": encode_lineage(context),
         "schema/report.schema.json": (json.dumps(load_schema(), ensure_ascii=False, indent=2) + "\n").encode(),
-        **build_data(analysis, plans),
+        **build_data(analysis, plans, None if explorer is None else explorer.rows),
         **{f"{_VALIDATION}{path}": content for path, content in sorted(context.data_docs.items())},
     }
+    if explorer is not None:
+        files["explore.html"] = render_explorer(document, explorer)
+    refuse_faults(document, files)
     secret = tuple(networks)
     # Drawing is what takes time: a refusal need not wait for it.
     refuse_addresses(files, secret)
     figures = draw_figures(analysis, plans)
     refuse_addresses(figures, secret)
-    return Edition(analysis.quarter, files | figures | render_pdfs(document, figures))
+    return Edition(analysis.quarter, {**files, **figures, **_rendered(document, figures)})
+
+
+def _rendered(document: dict[str, Any], figures: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return what says in other forms what the document says, with its number and instant."""
+    return {
+        **render_pdfs(document, figures),
+        **citation_files(document, document["publisher"], document["licence"]),
+    }
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:
@@ -205,7 +225,8 @@ def _stamp(
         )
         stamped["changes.json"] = (json.dumps(changes, ensure_ascii=False, indent=1) + "\n").encode()
     stamped["index.html"] = render_edition(document, changes)
-    return stamped | render_pdfs(document, files)
+    stamped["regions.html"] = render_regions(document)
+    return {**stamped, **_rendered(document, files)}
 
 
 def _write_edition(site: Store, quarter: Quarter, edition: int, files: Mapping[str, bytes], digest: str) -> None:

@@ -1,6 +1,7 @@
 """Open data: the table behind every table and figure, as Parquet and CSV, and the dictionary of their columns.
 
-Full rankings are cut at rank 100: far down the list a row is a handful of packets from single hosts.
+Full rankings are cut at rank 100 and leave out rows with fewer than ``LEAST_SOURCES`` sources: far down the list a
+row is a handful of packets from single hosts.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tsubame.analysis.explore import LEAST_SOURCES
 from tsubame.analysis.results import DailySeries, QuarterAnalysis, Reassignment
-from tsubame.report.claims import (
-    PORTS_FIGURE,
-    PRINTED_RANKS,
-    REGIONS_FIGURE,
-)
-from tsubame.report.figures import COVERAGE_FIGURE, FigurePlan
+from tsubame.publish.noted_data import noted_table
+from tsubame.publish.region_data import region_tables
+from tsubame.report.cutoffs import PRINTED_RANKS
 from tsubame.report.names import port_label, region_name
+from tsubame.report.numbering import COVERAGE_FIGURE, PORTS_FIGURE, REGIONS_FIGURE
+from tsubame.report.plans import FigurePlan
+from tsubame.report.region_plans import BLOCKS
 from tsubame.report.tables import port_rows, region_rows
 from tsubame.schemas import Column, TableSchema, enforce
 
@@ -145,9 +147,31 @@ MOVED_BLOCKS = TableSchema(
     ),
 )
 
+EXPLORER = TableSchema(
+    "explorer",
+    "packets of a report day and sensor group that share port, region and tool; small cells are under other",
+    (
+        _DAY,
+        Column("domestic", pa.bool_(), "whether the sensors stand in Japan", key=True),
+        Column("protocol", pa.uint8(), f"{_PROTOCOL.meaning}; null for all other ports", nullable=True, key=True),
+        Column("port", pa.uint16(), "destination port, 0 for ICMP; null for all other ports", nullable=True, key=True),
+        Column("region", pa.string(), f"{_REGION.meaning}; other for those not shown apart", key=True),
+        Column("region_pinned", pa.string(), "the same, as delegated on the quarter's first day", key=True),
+        Column("tool", pa.string(), "tool the packets bear the mark of; empty when none", key=True),
+        Column("packets", pa.uint64(), "number of packets", unit="packets"),
+    ),
+)
 
-def build_data(analysis: QuarterAnalysis, plans: Sequence[FigurePlan]) -> dict[str, bytes]:
+
+def build_data(
+    analysis: QuarterAnalysis, plans: Sequence[FigurePlan], explorer: pa.Table | None = None
+) -> dict[str, bytes]:
     """Return the open data of an edition.
+
+    Args:
+        analysis: what the quarter's numbers are.
+        plans: the figures to be drawn.
+        explorer: the rows of the explorer, where the edition has one.
 
     Returns:
         ``data/<name>.parquet`` and ``tables/<name>.csv`` for every table and figure, and
@@ -157,6 +181,8 @@ def build_data(analysis: QuarterAnalysis, plans: Sequence[FigurePlan]) -> dict[s
         SchemaMismatch: a table is not what is declared above.
     """
     tables = build_tables(analysis, plans)
+    if explorer is not None:
+        tables["explorer"] = EXPLORER, explorer
     made: dict[str, bytes] = {}
     for name, (schema, table) in tables.items():
         checked = enforce(table, schema, key=f"data/{name}.parquet")
@@ -172,20 +198,31 @@ def build_tables(analysis: QuarterAnalysis, plans: Sequence[FigurePlan]) -> dict
     tables = {
         "ports": (PORT_RANKING, _ranking(port_rows(analysis), PORT_RANKING)),
         "regions": (REGION_RANKING, _ranking(region_rows(analysis), REGION_RANKING)),
-        "port-ranking": (PORT_RANKING, _ranking(port_rows(analysis, RANKING_CUTOFF), PORT_RANKING)),
-        "region-ranking": (REGION_RANKING, _ranking(region_rows(analysis, RANKING_CUTOFF), REGION_RANKING)),
+        "port-ranking": (PORT_RANKING, _ranking(_shown(port_rows(analysis, RANKING_CUTOFF)), PORT_RANKING)),
+        "region-ranking": (REGION_RANKING, _ranking(_shown(region_rows(analysis, RANKING_CUTOFF)), REGION_RANKING)),
         "moved-blocks": (MOVED_BLOCKS, _moved_blocks((*analysis.reassignments, *analysis.minor_reassignments))),
     }
+    for name, (schema, rows) in region_tables(analysis, tuple(plans)).items():
+        tables[name] = schema, _table(rows, schema)
     for plan in plans:
+        if plan.kind == BLOCKS:
+            continue
         if plan.id == PORTS_FIGURE:
             tables[plan.data] = PORT_SERIES, _port_series(analysis)
         elif plan.id == REGIONS_FIGURE:
             tables[plan.data] = REGION_SERIES, _region_series(analysis)
         elif plan.id == COVERAGE_FIGURE:
             tables[plan.data] = COVERAGE, _coverage(analysis)
+        elif plan.noted is not None:
+            tables[plan.data] = noted_table(plan.noted, plan.kind)
         elif plan.reassignment is not None:
             tables[plan.data] = REASSIGNMENT_SERIES, _reassignment_series(analysis, plan.reassignment)
     return tables
+
+
+def _shown(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows that no one or two hosts alone make up; a rank left out is a gap in the ranks."""
+    return [row for row in rows if row["sources"] >= LEAST_SOURCES]
 
 
 def _table(rows: Iterable[Mapping[str, Any]], schema: TableSchema) -> pa.Table:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import cache
 from importlib.util import find_spec
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from tsubame.report.narrative import MONTHS, day_text
 INK = "#1a1a1a"
 MUTED = "#5c5c5c"
 _WIDTH = 7.6
-_PER_SENSOR = {"ja": "パケット数（センサー1台・1日あたりの平均）", "en": "packets per sensor and day (mean)"}
+_LOW = 3.3
+"""Height in inches below which the name of the vertical axis is set smaller, to fit beside it."""
+PER_SENSOR = {"ja": "パケット数（センサー1台・1日あたりの平均）", "en": "packets per sensor and day (mean)"}
 
 
 def new_figure(height: float, columns: int) -> tuple[Any, list[Any]]:
@@ -33,12 +35,54 @@ def new_figure(height: float, columns: int) -> tuple[Any, list[Any]]:
     return figure, list(axes[0])
 
 
+def grid_of_axes(height: float, rows: int, columns: int, number: int, *, share: bool) -> tuple[Any, list[Any]]:
+    """Return a figure of small axes in rows, the first ``number`` of them; ``share`` gives all one scale."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=share)
+    every = [axis for row in axes for axis in row]
+    for axis in every[number:]:
+        axis.remove()
+    return figure, every[:number]
+
+
+def plot_series(axis: Any, series: DailySeries, colour: str, dashes: Any) -> None:
+    """Plot a series as lines that end at each gap; a day alone is a dot."""
+    import seaborn
+
+    for up, run in groupby(zip(series.days, series.per_sensor, strict=True), lambda item: item[1] is not None):
+        if not up:
+            continue
+        days, values = zip(*run, strict=True)
+        seaborn.lineplot(
+            x=[day_number(day) for day in days],
+            y=list(values),
+            ax=axis,
+            color=colour,
+            linewidth=1.6,
+            estimator=None,
+            errorbar=None,
+            marker="o" if len(days) == 1 else None,
+            markersize=3,
+        )
+        if dashes:
+            axis.lines[-1].set_dashes(dashes)
+
+
+def shade_days(axis: Any, spans: Sequence[tuple[date, date]]) -> None:
+    """Tint the days of events."""
+    for first, last in spans:
+        axis.axvspan(day_number(first) - 0.5, day_number(last) + 0.5, facecolor="#f6efe0", linewidth=0, zorder=0)
+
+
 def finish_axis(axis: Any, days: Sequence[date], language: Language, step: int = 10) -> None:
     """Start the axis of counts at zero, name it, and set the dates; ``step`` 30 marks months only."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axis.set_ylim(bottom=0)
-    axis.set_ylabel(_PER_SENSOR[language], fontsize=8.5)
+    low = axis.figure.get_figheight() < _LOW
+    axis.set_ylabel(PER_SENSOR[language], fontsize=7.5 if low else 8.5)
     axis.yaxis.set_major_locator(MaxNLocator(6))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}"))
     date_axis(axis, days, language, step)

@@ -7,30 +7,37 @@ sentences of claims and no other statement about the quarter.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
-from typing import Any
 
 from tsubame.analysis import results
 from tsubame.analysis.results import (
     DailySeries,
-    Interval,
+    Event,
     QuarterAnalysis,
     RankedPort,
     RankedRegion,
     Ratio,
-    Reassignment,
 )
 from tsubame.periods import Window
 from tsubame.report import narrative
-from tsubame.report.names import port_label, port_slug, region_name
+from tsubame.report.cutoffs import PORT_CUTOFF, PRINTED_RANKS, REGION_CUTOFF
+from tsubame.report.event_claims import Told, event_claims, told_events
+from tsubame.report.names import Language, port_label, port_slug, region_name
 from tsubame.report.narrative import Bilingual
-
-PRINTED_RANKS = 5
-PORT_CUTOFF = 10
-REGION_CUTOFF = 5
-PORTS_FIGURE = "figure-1"
-REGIONS_FIGURE = "figure-2"
+from tsubame.report.noted_claims import decay_claims, domestic_claims, noted_claims
+from tsubame.report.numbering import PORTS_FIGURE, REGIONS_FIGURE
+from tsubame.report.reassigned import (
+    quiet_reassignments,
+    reassigned_days,
+    reassignment_figure,
+    reported_reassignments,
+    reported_steps,
+    say_quiet,
+    say_reassignment,
+    say_step,
+)
+from tsubame.report.statements import Claim, Subject
 
 # Below ±5 % a change is not worth a sentence even where it is certain; from ±20 % on, it is whatever its shape.
 _SLIGHT = 1.05
@@ -38,99 +45,17 @@ _NOTABLE = 1.2
 _BLOCK_DAYS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a claim is about; what does not apply is None.
-
-    Attributes:
-        direction: ``destination`` for ports, ``source`` for regions.
-    """
-
-    direction: str
-    protocol: int | None = None
-    port: int | None = None
-    region: str | None = None
-    tool: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the subject as ``report.json`` writes it."""
-        return {
-            "direction": self.direction,
-            "protocol": self.protocol,
-            "port": self.port,
-            "region": self.region,
-            "tool": self.tool,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One statement of the report.
-
-    Attributes:
-        kind: ``rank``, ``gradual``, ``change`` (last against first days, of no gradual shape) or
-            ``reassignment``.
-        ratio: unrounded; the text rounds it.
-        windows: the windows compared, earlier first.
-        figure: id of the figure that shows it, if one does.
-    """
-
-    id: str
-    kind: str
-    subject: Subject
-    text_ja: str
-    text_en: str
-    onset: date | None = None
-    peak: date | None = None
-    end: date | None = None
-    ratio: float | None = None
-    ratio_interval: Interval | None = None
-    windows: tuple[Window, ...] = ()
-    formula: str = ""
-    figure: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the claim as ``report.json`` writes it."""
-        return {
-            "id": self.id,
-            "kind": self.kind,
-            "subject": self.subject.as_dict(),
-            "onset": None if self.onset is None else self.onset.isoformat(),
-            "peak": None if self.peak is None else self.peak.isoformat(),
-            "end": None if self.end is None else self.end.isoformat(),
-            "ratio": self.ratio,
-            "ratio_interval": None if self.ratio_interval is None else list(self.ratio_interval),
-            "windows": [window.as_text() for window in self.windows],
-            "formula": self.formula,
-            "text_ja": self.text_ja,
-            "text_en": self.text_en,
-            "figure": self.figure,
-        }
-
-
 def derive_claims(analysis: QuarterAnalysis) -> tuple[Claim, ...]:
     """Return everything the report says about the quarter, in the order in which it says it."""
-    return (*_port_claims(analysis), *_region_claims(analysis), *_reassignment_claims(analysis))
-
-
-def reported_reassignments(analysis: QuarterAnalysis) -> tuple[Reassignment, ...]:
-    """Return the reassignments worth a sentence: those with an effect, or that touch a printed region.
-
-    Registries move blocks nearly every day: a move that explains nothing is told only of a region in the table.
-    """
-    printed = {row.region for row in analysis.regions[:PRINTED_RANKS]}
-    told = (results.EXPLAINED, results.PARTLY)
-    open_ended = (results.NOT_EXPLAINED, results.CANNOT_TELL)
+    sections = {
+        "ports": _port_claims(analysis),
+        "regions": _region_claims(analysis),
+        "reassignments": _reassignment_claims(analysis),
+        "": noted_claims(analysis, name_in_sentence),
+    }
     return tuple(
-        item
-        for item in analysis.reassignments
-        if item.verdict in told or (item.verdict in open_ended and printed & {item.from_region, item.to_region})
+        replace(claim, section=claim.section or section) for section, claims in sections.items() for claim in claims
     )
-
-
-def reassignment_figure(item: Reassignment) -> str:
-    """Return the id of the figure that shows a reassignment as delegated and as pinned."""
-    return f"reassignment-{item.from_region.lower()}-{item.to_region.lower()}-{item.date:%Y%m%d}"
 
 
 def port_subject(row: RankedPort) -> Bilingual:
@@ -160,6 +85,11 @@ def english_in_sentence(region: str) -> str:
     return f"the {name}" if articled else name
 
 
+def name_in_sentence(region: str, language: Language) -> str:
+    """Return a region's name as it stands inside a sentence."""
+    return region_name(region, "ja") if language == "ja" else english_in_sentence(region)
+
+
 def _port_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
     rows = analysis.ports[:PRINTED_RANKS]
     for row in rows:
@@ -169,16 +99,51 @@ def _port_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
         rank = _rank_claims(analysis, row, f"port-{slug}", target, port_subject(row), PORT_CUTOFF, PORTS_FIGURE)
         if row.rank == 1:
             yield from rank
-        yield from _growth_claims(
-            analysis.growth_ports.get(key),
-            analysis.port_series.get(key),
+        grown = list(
+            _growth_claims(
+                analysis.growth_ports.get(key),
+                analysis.port_series.get(key),
+                f"port-{slug}",
+                target,
+                port_subject(row),
+                PORTS_FIGURE,
+            )
+        )
+        told = Told(
             f"port-{slug}",
             target,
             port_subject(row),
             PORTS_FIGURE,
+            "ports",
+            analysis.days[-1],
+            _rank_clause(row, PORT_CUTOFF, analysis),
+            (row.rank, row.previous_rank, PORT_CUTOFF),
         )
-        yield from rank
+        happened = list(_told(analysis.port_events.get(key, ()), told, grown))
+        yield from happened
+        yield from grown
+        if not any(claim.kind == "story" for claim in happened):
+            yield from rank
+        yield from domestic_claims(analysis, key, target, f"port-{slug}")
+        yield from decay_claims(analysis, key)
     yield from _order_claims(analysis, rows, PORTS_FIGURE)
+
+
+def _told(
+    events: Sequence[Event], told: Told, grown: Sequence[Claim], kinds: Sequence[str] | None = None
+) -> Iterator[Claim]:
+    """Yield the claims of a series' events; what went on evenly through the quarter is told as growth alone."""
+    chosen = told_events(events, told.last_day, kinds)
+    if any(claim.kind == "gradual" for claim in grown):
+        chosen = tuple(event for event in chosen if event.kind != "gradual")
+    yield from event_claims(chosen, told)
+
+
+def _rank_clause(row: RankedPort, cutoff: int, analysis: QuarterAnalysis) -> Bilingual:
+    """Return what became of a rank as the closing clause of a sentence; empty where it did not rise."""
+    if analysis.previous is None or (row.previous_rank is not None and row.rank >= row.previous_rank):
+        return "", ""
+    return narrative.rank_clause(row.rank, row.previous_rank, cutoff)
 
 
 def _region_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
@@ -187,7 +152,7 @@ def _region_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
     moved = {
         region
         for item in reported_reassignments(analysis)
-        if item.verdict in (results.EXPLAINED, results.PARTLY)
+        if item.verdict in (results.EXPLAINED, results.COINCIDES)
         for region in (item.from_region, item.to_region)
     }
     for row in rows:
@@ -196,8 +161,9 @@ def _region_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
         rank = _rank_claims(analysis, row, slug, target, said, REGION_CUTOFF, REGIONS_FIGURE)
         if row.rank == 1:
             yield from rank
+        grown: list[Claim] = []
         if row.region not in moved:
-            yield from _growth_claims(
+            grown += _growth_claims(
                 analysis.growth_regions.get(row.region),
                 analysis.region_series.get(row.region),
                 slug,
@@ -205,6 +171,11 @@ def _region_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
                 said,
                 REGIONS_FIGURE,
             )
+        told = Told(slug, target, said, REGIONS_FIGURE, "regions", analysis.days[-1])
+        # Lasting shifts of regions are told with the reassignments that may explain them.
+        kinds = ("burst", "spike_and_decay", "gradual")
+        yield from _told(analysis.region_events.get(row.region, ()), told, grown, kinds)
+        yield from grown
         yield from rank
     yield from _order_claims(analysis, rows, REGIONS_FIGURE)
 
@@ -227,7 +198,10 @@ def _rank_claims(
         return
     window = (Window(analysis.days[0], analysis.days[-1]),) if analysis.days else ()
     formula = "rank by packets of the domestic sensors, all kinds and tools"
-    yield Claim(f"rank-{slug}", "rank", subject, *text, windows=window, formula=formula, figure=figure)
+    numbers: dict[str, float | int | date] = {"rank": row.rank, "cutoff": cutoff}
+    if row.previous_rank is not None:
+        numbers["previous_rank"] = row.previous_rank
+    yield Claim(f"rank-{slug}", "rank", subject, *text, windows=window, formula=formula, figure=figure, numbers=numbers)
 
 
 def _order_claims(analysis: QuarterAnalysis, rows: Sequence[RankedPort | RankedRegion], figure: str) -> Iterator[Claim]:
@@ -244,6 +218,7 @@ def _order_claims(analysis: QuarterAnalysis, rows: Sequence[RankedPort | RankedR
             windows=window,
             formula="rank by packets of the domestic sensors, all kinds and tools",
             figure=figure,
+            numbers={"rows": len(rows)},
         )
     for group in _close_groups(rows):
         yield Claim(
@@ -348,21 +323,47 @@ def _mean_of(values: Sequence[float | None]) -> float | None:
 
 
 def _reassignment_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
-    for item in reported_reassignments(analysis):
+    for item in (*reported_reassignments(analysis), *quiet_reassignments(analysis)):
         names = tuple(
             (region_name(region, "ja"), english_in_sentence(region)) for region in (item.from_region, item.to_region)
         )
-        text = narrative.say_reassignment(item, (names[0], names[1]))
+        text = say_reassignment(item, (names[0], names[1]))
+        drawn = item in analysis.reassignments and item.to_region in analysis.region_series_pinned
         yield Claim(
             reassignment_figure(item),
             "reassignment",
             Subject("source", region=item.to_region),
             *text,
             onset=item.date,
-            end=narrative.reassigned_days(item)[1],
+            end=reassigned_days(item)[1],
             ratio=item.observed.value,
             ratio_interval=item.observed.interval,
             windows=(item.before, item.after),
             formula=item.observed.formula,
-            figure=reassignment_figure(item) if item.to_region in analysis.region_series_pinned else None,
+            figure=reassignment_figure(item) if drawn else None,
+        )
+    for step in reported_steps(analysis):
+        ratio = step.event.ratio
+        yield Claim(
+            f"shift-region-{step.region.lower()}-{step.event.onset:%Y%m%d}",
+            "shift",
+            Subject("source", region=step.region),
+            *say_step(step, (region_name(step.region, "ja"), english_in_sentence(step.region))),
+            onset=step.event.onset,
+            end=step.event.end,
+            ratio=None if ratio is None else ratio.value,
+            ratio_interval=None if ratio is None else ratio.interval,
+            windows=() if ratio is None else (ratio.denominator, ratio.numerator),
+            formula="event of the daily series" if ratio is None else ratio.formula,
+            figure=REGIONS_FIGURE,
+        )
+    quiet = [item for item in analysis.minor_reassignments if item not in quiet_reassignments(analysis)]
+    if quiet:
+        yield Claim(
+            "reassignments-without-effect",
+            "reassignment",
+            Subject("source"),
+            *say_quiet(quiet),
+            windows=(Window(analysis.days[0], analysis.days[-1]),) if analysis.days else (),
+            formula="blocks that moved less than 5 % of either region's packets, or less than one per sensor and day",
         )

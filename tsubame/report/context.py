@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from tsubame.report.overlay import NO_OVERLAY, Overlay
+from tsubame.report.port_context import KnownExploited
+
 
 @dataclass(frozen=True, slots=True)
 class SuiteOutcome:
@@ -54,10 +57,11 @@ class CarriedForward:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """A snapshot that was not used because its neighbours contradict it."""
+    """A snapshot, or a part of one, that was not used; why, in English and in Japanese where it is known."""
 
     key: str
     reason: str
+    reason_ja: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,8 @@ class SnapshotUse:
                 for item in sorted(self.carried_forward, key=lambda item: (item.day, item.registry))
             ],
             "held_back": [
-                {"key": item.key, "reason": item.reason} for item in sorted(self.held_back, key=lambda item: item.key)
+                {"key": item.key, "reason": item.reason, "reason_ja": item.reason_ja or item.reason}
+                for item in sorted(self.held_back, key=lambda item: item.key)
             ],
         }
 
@@ -102,11 +107,16 @@ class ReportContext:
         accounting: the contract's counters, added up over the quarter.
         verdict: what validation found: see ``suite_outcomes`` for the forms that are understood.
         notes: one line for each failed warning; printed in the report.
+        notes_ja: the same in Japanese; empty where there is none.
         lineage: what the numbers were made from, as plain data; becomes ``lineage.json``.
         snapshots: delegation snapshots used, carried forward and held back.
         damaged: captures not read to their end.
         code_version: version of the code that counted and analysed.
         data_docs: Great Expectations' Data Docs, path relative to ``validation/`` -> content.
+        publisher: the body that signs the report.
+        licence: terms of the published data, an SPDX identifier.
+        overlay: what an analyst withheld and added.
+        known_exploited: CISA's KEV list, where one is given.
         notice: a sentence (Japanese, English) shown at the head, as for simulated data; None for none.
     """
 
@@ -121,6 +131,11 @@ class ReportContext:
     code_version: str = ""
     data_docs: Mapping[str, bytes] = field(default_factory=dict)
     notice: tuple[str, str] | None = None
+    known_exploited: KnownExploited = field(default_factory=dict)
+    publisher: str = "TSUBAME"
+    licence: str = "CC-BY-4.0"
+    overlay: Overlay = NO_OVERLAY
+    notes_ja: tuple[str, ...] = ()
 
 
 def suite_outcomes(verdict: object) -> tuple[SuiteOutcome, ...]:

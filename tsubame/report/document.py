@@ -15,10 +15,18 @@ from typing import Any
 from tsubame.analysis.results import QuarterAnalysis
 from tsubame.errors import SchemaMismatch
 from tsubame.provenance import canonical_json, sha256_of
-from tsubame.report.claims import Claim, derive_claims
+from tsubame.report.claims import derive_claims
 from tsubame.report.context import ReportContext, suite_outcomes
-from tsubame.report.figures import FigurePlan
-from tsubame.report.tables import port_rows, reassignment_rows, region_rows, rounded
+from tsubame.report.names import port_label
+from tsubame.report.noted_claims import section_title
+from tsubame.report.numbering import noted_slug
+from tsubame.report.overlay import apply_overlay
+from tsubame.report.plans import PIXELS_PER_INCH, FigurePlan
+from tsubame.report.port_context import context_of
+from tsubame.report.region_plans import BLOCKS
+from tsubame.report.region_rows import move_rows, reassignment_rows, step_rows
+from tsubame.report.statements import Claim
+from tsubame.report.tables import port_rows, region_rows, rounded
 
 ACCOUNTING = (
     "records_read",
@@ -36,14 +44,19 @@ DRAFT = 0
 """The edition number of a document that is not published yet."""
 
 
-def build_document(analysis: QuarterAnalysis, context: ReportContext, plans: Sequence[FigurePlan]) -> dict[str, Any]:
-    """Return the report as plain data; ``edition`` is 0 until it is published."""
+def build_document(
+    analysis: QuarterAnalysis, context: ReportContext, plans: Sequence[FigurePlan], *, explorer: bool = False
+) -> dict[str, Any]:
+    """Return the report as plain data; ``edition`` is 0 until it is published, ``explorer`` whether it has one."""
     sensors = analysis.sensors
+    claims, overlay = apply_overlay(context.overlay, [_claim(claim) for claim in derive_claims(analysis)])
     return {
         "quarter": str(analysis.quarter),
         "edition": DRAFT,
         "created_at": instant_text(context.created_at),
         "timezone": context.timezone,
+        "publisher": context.publisher,
+        "licence": context.licence,
         "days": [day.isoformat() for day in analysis.days],
         "has_gaps": any(value is None for series in analysis.port_series.values() for value in series.per_sensor),
         "previous_quarter": None if analysis.previous is None else str(analysis.previous),
@@ -61,12 +74,19 @@ def build_document(analysis: QuarterAnalysis, context: ReportContext, plans: Seq
         ],
         "snapshots": context.snapshots.as_dict(),
         "tables": {"ports": port_rows(analysis), "regions": region_rows(analysis)},
-        "claims": [_claim(claim) for claim in derive_claims(analysis)],
+        "claims": claims,
+        "noted": _noted(analysis, context),
+        "overlay": overlay,
         "reassignments": reassignment_rows(analysis),
-        "figures": [_figure(plan) for plan in plans],
+        "moves": move_rows(analysis),
+        "region_steps": step_rows(analysis),
+        "figures": [_figure(plan) for plan in plans if plan.kind != BLOCKS],
+        "region_figures": [_figure(plan) for plan in plans if plan.kind == BLOCKS],
         "validation": [outcome.as_dict() for outcome in suite_outcomes(context.verdict)],
         "notes": list(context.notes),
+        "notes_ja": list(context.notes_ja or context.notes),
         "data_docs": "validation/index.html" if "index.html" in context.data_docs else None,
+        "explorer": "explore.html" if explorer else None,
         "lineage": _lineage(context),
     }
 
@@ -80,6 +100,9 @@ def _accounting(context: ReportContext) -> dict[str, int]:
 def _claim(claim: Claim) -> dict[str, Any]:
     plain = claim.as_dict()
     plain["ratio"] = rounded(claim.ratio)
+    plain["numbers"] = {
+        name: rounded(value) if isinstance(value, float) else value for name, value in plain["numbers"].items()
+    }
     if claim.ratio_interval is not None:
         plain["ratio_interval"] = [rounded(end) for end in claim.ratio_interval]
     return plain
@@ -96,7 +119,29 @@ def _figure(plan: FigurePlan) -> dict[str, Any]:
         "files": list(plan.files),
         "data": f"data/{plan.data}.parquet",
         "csv": f"tables/{plan.data}.csv",
+        "height": round(PIXELS_PER_INCH * plan.height),
     }
+
+
+def _noted(analysis: QuarterAnalysis, context: ReportContext) -> list[dict[str, Any]]:
+    """Return what the chapter on noted ports is about; its claims and figures bear the same id."""
+    rows = []
+    for noted in analysis.noted:
+        title = section_title(noted)
+        rows.append(
+            {
+                "id": noted_slug(noted),
+                "protocol": noted.port[0],
+                "port": noted.port[1],
+                "label": port_label(*noted.port, "ja"),
+                "label_en": port_label(*noted.port, "en"),
+                "title_ja": title[0],
+                "title_en": title[1],
+                "reasons": list(noted.reasons),
+                "context": context_of(noted.port, context.known_exploited, analysis.days[-1]),
+            }
+        )
+    return rows
 
 
 def _lineage(context: ReportContext) -> dict[str, Any]:

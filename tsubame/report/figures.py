@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -27,48 +26,23 @@ from tsubame.report.axes import (
     label_ends,
     mark_dates,
     new_figure,
+    plot_series,
 )
-from tsubame.report.claims import (
-    PORTS_FIGURE,
-    PRINTED_RANKS,
-    REGIONS_FIGURE,
-    english_in_sentence,
-    reassignment_figure,
-    reported_reassignments,
-)
+from tsubame.report.claims import english_in_sentence
+from tsubame.report.cutoffs import PRINTED_RANKS
 from tsubame.report.names import LANGUAGES, Language, port_label, region_name
-from tsubame.report.narrative import day_text, quarter_title, reassigned_days, span_text
-
-COVERAGE_FIGURE = "coverage"
+from tsubame.report.narrative import day_text, quarter_title
+from tsubame.report.noted_figures import draw_noted
+from tsubame.report.noted_plans import plan_noted
+from tsubame.report.numbering import COVERAGE_FIGURE, PORTS_FIGURE, REGIONS_FIGURE, panels_of
+from tsubame.report.plans import LINES_HEIGHT, PANELS_HEIGHT, FigurePlan
+from tsubame.report.reassigned import reassigned_days, reassignment_figure, reported_reassignments, span_text
+from tsubame.report.region_figures import draw_blocks
+from tsubame.report.region_plans import BLOCKS
 
 # Okabe & Ito's palette (2008), told apart with every common colour vision; the yellow is left out on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("", (4, 1.5), (1.2, 1.2), (5, 1.5, 1.2, 1.5), (7, 2), (2.5, 1), (1, 0.8))
-
-
-@dataclass(frozen=True, slots=True)
-class FigurePlan:
-    """A figure to be drawn.
-
-    Attributes:
-        number: its number in the report.
-        alt_ja, alt_en: what the picture shows, for those who do not see it.
-        data: stem of the data behind it: ``data/<data>.parquet`` and ``tables/<data>.csv``.
-    """
-
-    id: str
-    number: int
-    title_ja: str
-    title_en: str
-    alt_ja: str
-    alt_en: str
-    data: str
-    reassignment: Reassignment | None = None
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Paths of the pictures in the edition."""
-        return tuple(f"figures/{self.id}.{language}.{form}" for language in LANGUAGES for form in ("svg", "png"))
 
 
 def plan_figures(analysis: QuarterAnalysis) -> tuple[FigurePlan, ...]:
@@ -86,6 +60,7 @@ def plan_figures(analysis: QuarterAnalysis) -> tuple[FigurePlan, ...]:
             f"折れ線グラフ。{'、'.join(ports)}宛の、センサー1台・1日あたりの平均パケット数の日ごとの推移。",
             f"Line chart of daily packets per sensor to {', '.join(ports).replace('（', ' (').replace('）', ')')}.",
             PORTS_FIGURE,
+            LINES_HEIGHT,
         ),
         FigurePlan(
             REGIONS_FIGURE,
@@ -97,10 +72,13 @@ def plan_figures(analysis: QuarterAnalysis) -> tuple[FigurePlan, ...]:
             "Line chart of daily packets per sensor from "
             f"{', '.join(region_name(region, 'en') for region in regions)}.",
             REGIONS_FIGURE,
+            LINES_HEIGHT,
         ),
     ]
+    for noted in analysis.noted:
+        plans += plan_noted(noted, len(plans) + 1)
     for item in reported_reassignments(analysis):
-        if _panels(analysis, item):
+        if panels_of(analysis, item):
             plans.append(_plan_reassignment(item, len(plans) + 1))
     if analysis.sensors.coverage:
         plans.append(
@@ -112,6 +90,7 @@ def plan_figures(analysis: QuarterAnalysis) -> tuple[FigurePlan, ...]:
                 "センサーと日の格子。稼働した日、観測のなかった日、対象外の日を示す。",
                 "Grid of sensors and days: up, expected but silent, not expected.",
                 COVERAGE_FIGURE,
+                min(1.3 + 0.13 * len(analysis.sensors.coverage), 9.0),
             )
         )
     return tuple(plans)
@@ -131,16 +110,9 @@ def _plan_reassignment(item: Reassignment, number: int) -> FigurePlan:
         f"Line charts for {en}: as delegated each day (solid) and on the quarter's first day (dashed); "
         f"from {when_en} on they part by the reassigned blocks.",
         reassignment_figure(item),
+        PANELS_HEIGHT,
         item,
     )
-
-
-def _panels(analysis: QuarterAnalysis, item: Reassignment) -> list[str]:
-    return [
-        region
-        for region in (item.to_region, item.from_region)
-        if region in analysis.region_series and region in analysis.region_series_pinned
-    ]
 
 
 def draw_figures(analysis: QuarterAnalysis, plans: Sequence[FigurePlan]) -> dict[str, bytes]:
@@ -175,9 +147,23 @@ def _draw(analysis: QuarterAnalysis, plan: FigurePlan, language: Language) -> An
         }
         marks = [(item.date, _mark_text(item, language)) for item in reported_reassignments(analysis)]
         return _draw_lines(analysis, lines, marks, language)
+    if plan.noted is not None:
+        return draw_noted(analysis, plan, language, lambda thing: _colour_of(analysis, thing))
+    if plan.kind == BLOCKS:
+        return draw_blocks(plan, language)
     if plan.reassignment is not None:
         return _draw_pinned(analysis, plan.reassignment, language)
-    return _draw_coverage(analysis, language)
+    return _draw_coverage(analysis, plan.height, language)
+
+
+def _colour_of(analysis: QuarterAnalysis, thing: object) -> str:
+    """Return the colour that a port or region has in the first two figures; ink for all others."""
+    ports: list[object] = [(row.protocol, row.port) for row in analysis.ports[:PRINTED_RANKS]]
+    regions: list[object] = [row.region for row in analysis.regions[:PRINTED_RANKS]]
+    for things in (ports, regions):
+        if thing in things:
+            return COLOURS[things.index(thing) % len(COLOURS)]
+    return INK
 
 
 def _mark_text(item: Reassignment, language: Language) -> str:
@@ -193,11 +179,11 @@ def _draw_lines(
     marks: Sequence[tuple[date, str]],
     language: Language,
 ) -> Any:
-    figure, axes = new_figure(3.7, 1)
+    figure, axes = new_figure(LINES_HEIGHT, 1)
     ends: list[tuple[str, float, str]] = []
     for place, (label, series) in enumerate(lines.items()):
         colour = COLOURS[place % len(COLOURS)]
-        _plot(axes[0], series, colour, DASHES[place % len(DASHES)])
+        plot_series(axes[0], series, colour, DASHES[place % len(DASHES)])
         last = [value for value in series.per_sensor if value is not None]
         if last:
             ends.append((label, sum(last[-3:]) / len(last[-3:]), colour))
@@ -209,15 +195,15 @@ def _draw_lines(
 
 
 def _draw_pinned(analysis: QuarterAnalysis, item: Reassignment, language: Language) -> Any:
-    regions = _panels(analysis, item)
-    figure, axes = new_figure(3.2, len(regions))
+    regions = panels_of(analysis, item)
+    figure, axes = new_figure(PANELS_HEIGHT, len(regions))
     order = [row.region for row in analysis.regions]
     for place, (axis, region) in enumerate(zip(axes, regions, strict=True)):
         colour = COLOURS[order.index(region) % len(COLOURS)] if region in order[:PRINTED_RANKS] else INK
         observed, pinned = analysis.region_series[region], analysis.region_series_pinned[region]
         _fill_between(axis, observed, pinned, colour)
-        _plot(axis, observed, colour, "")
-        _plot(axis, pinned, INK, (3, 1.5))
+        plot_series(axis, observed, colour, "")
+        plot_series(axis, pinned, INK, (3, 1.5))
         finish_axis(axis, analysis.days, language, step=30 if len(regions) > 1 else 10)
         hatch_gaps(axis, [observed], language)
         mark_dates(axis, [(item.date, day_text(item.date, language))], language)
@@ -249,7 +235,7 @@ def _legend_pinned(figure: Any, language: Language) -> None:
     )
 
 
-def _draw_coverage(analysis: QuarterAnalysis, language: Language) -> Any:
+def _draw_coverage(analysis: QuarterAnalysis, height: float, language: Language) -> Any:
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
@@ -257,7 +243,7 @@ def _draw_coverage(analysis: QuarterAnalysis, language: Language) -> Any:
     names = sorted(coverage)
     codes = {"u": 2, "d": 1, "-": 0}
     grid = [[codes[letter] for letter in coverage[name]] for name in names]
-    figure, axes = new_figure(min(1.3 + 0.13 * len(names), 9.0), 1)
+    figure, axes = new_figure(height, 1)
     axis = axes[0]
     palette = ("#f0f0f0", "#D55E00", "#7fb8d8")
     first = day_number(analysis.days[0]) - 0.5
@@ -289,28 +275,6 @@ def _draw_coverage(analysis: QuarterAnalysis, language: Language) -> Any:
         fontsize=8,
     )
     return figure
-
-
-def _plot(axis: Any, series: DailySeries, colour: str, dashes: Any) -> None:
-    import seaborn
-
-    for up, run in groupby(zip(series.days, series.per_sensor, strict=True), lambda item: item[1] is not None):
-        if not up:
-            continue
-        days, values = zip(*run, strict=True)
-        seaborn.lineplot(
-            x=[day_number(day) for day in days],
-            y=list(values),
-            ax=axis,
-            color=colour,
-            linewidth=1.6,
-            estimator=None,
-            errorbar=None,
-            marker="o" if len(days) == 1 else None,
-            markersize=3,
-        )
-        if dashes:
-            axis.lines[-1].set_dashes(dashes)
 
 
 def _fill_between(axis: Any, observed: DailySeries, pinned: DailySeries, colour: str) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from tsubame.analysis import results
 from tsubame.analysis.results import Interval
-from tsubame.periods import ONE_DAY, Quarter
+from tsubame.periods import Quarter
 from tsubame.report.names import Language
 
 Bilingual = tuple[str, str]
@@ -106,6 +105,15 @@ def say_rank_change(subject: Bilingual, rank: int, previous: int | None, cutoff:
     )
 
 
+def rank_clause(rank: int, previous: int | None, cutoff: int) -> Bilingual:
+    """Say to which rank a port rose, as the closing clause of a sentence."""
+    before_ja, before_en = _place(previous, cutoff)
+    return (
+        f"順位も前四半期の{before_ja}から{rank}番目に上がりました",
+        f"moved up from {before_en} to {ordinal(rank)} place",
+    )
+
+
 def _place(previous: int | None, cutoff: int) -> Bilingual:
     if previous is None:
         return f"TOP{cutoff}外", f"outside the top {cutoff}"
@@ -157,111 +165,6 @@ def say_growth(subject: Bilingual, ratio: float, days: int, *, gradual: bool) ->
     )
 
 
-def say_reassignment(item: results.Reassignment, names: tuple[Bilingual, Bilingual]) -> Bilingual:
-    """Say what a reassignment did to two regions, no more strongly than its verdict.
-
-    Args:
-        item: the reassignment.
-        names: names of the losing and of the gaining region.
-    """
-    (from_ja, from_en), (to_ja, to_en) = names
-    changed = _changes(item, names)
-    blocks, addresses = len(item.blocks), sum(block.addresses for block in item.blocks)
-    moved_ja = (
-        f"{from_ja}に割り当てられていたIPアドレス帯（{blocks:,}件、{addresses:,}アドレス）が{to_ja}に割り当てられ"
-    )
-    plural = "" if blocks == 1 else "s"
-    moved_en = (
-        f"{blocks:,} address block{plural} ({addresses:,} addresses) that had been delegated to {from_en} "
-        f"being delegated to {to_en}"
-    )
-    when_ja, when_en = span_text(*reassigned_days(item))
-    if item.verdict == results.NO_SHIFT:
-        return (
-            f"{when_ja}に{moved_ja}ましたが、両地域のパケット観測数に目立った変化は見られませんでした。",
-            f"On {when_en} the registries' data show {moved_en}; "
-            "no marked change in either region's packets went with it.",
-        )
-    around = f"{when_ja}頃を境として" if reassigned_days(item)[1] == item.date else f"{when_ja}にかけて"
-    seen_ja = f"{around}、{from_ja}と{to_ja}を送信元とするパケット観測数に変化がありました{changed[0]}。"
-    seen_en = f"Around {when_en} the numbers of packets from {from_en} and {to_en} changed{changed[1]}. "
-    held = _held_apart(item, to_ja, to_en)
-    share_ja, share_en = _share(item)
-    if item.verdict == results.EXPLAINED:
-        return (
-            f"{seen_ja}これは、従来{moved_ja}た影響と考えられます。{held[0]}",
-            f"{seen_en}This is considered to be the effect of {moved_en}. {held[1]}".strip(),
-        )
-    if item.verdict == results.PARTLY:
-        return (
-            f"{seen_ja}このうち一部{share_ja}は、{moved_ja}た影響と考えられます。{held[0]}",
-            f"{seen_en}Part of it{share_en} is considered to be the effect of {moved_en}. {held[1]}".strip(),
-        )
-    if item.verdict == results.NOT_EXPLAINED:
-        return (
-            f"{seen_ja}同じ時期に{moved_ja}ましたが、変化の主な要因とは認められませんでした。{held[0]}",
-            f"{seen_en}It coincides with {moved_en}, which does not account for it. {held[1]}".strip(),
-        )
-    return (
-        f"{when_ja}に{moved_ja}ました。両地域のパケット観測数への影響の有無は判断できませんでした。",
-        f"On {when_en} the registries' data show {moved_en}. "
-        "Whether this affected the two regions' packets cannot be told.",
-    )
-
-
-def reassigned_days(item: results.Reassignment) -> tuple[date, date]:
-    """Return the first and the last day of a reassignment: the days between its two windows."""
-    return item.date, max(item.date, item.after.first - ONE_DAY)
-
-
-def span_text(first: date, last: date) -> Bilingual:
-    """Return ``1月21日`` or ``1月21日から23日``; ``21 January`` or ``21–23 January``."""
-    if first == last:
-        return day_text(first, "ja"), day_text(first, "en")
-    if first.month == last.month:
-        return f"{day_text(first, 'ja')}から{last.day}日", f"{first.day}–{day_text(last, 'en')}"
-    return f"{day_text(first, 'ja')}から{day_text(last, 'ja')}", f"{day_text(first, 'en')} to {day_text(last, 'en')}"
-
-
-def _changes(item: results.Reassignment, names: tuple[Bilingual, Bilingual]) -> Bilingual:
-    """Return （オランダが10日間平均で約8倍、英国が約0.4倍）, as far as the ratios are known."""
-    (from_ja, from_en), (to_ja, to_en) = names
-    known = [
-        (ja, en, times_text(ratio.value))
-        for ja, en, ratio in ((to_ja, to_en, item.observed), (from_ja, from_en, item.observed_from))
-        if ratio.value is not None
-    ]
-    if not known:
-        return "", ""
-    means = _means_text(len(item.before), len(item.after))
-    ja = [f"{name}が{means[0] if place == 0 else ''}約{times}倍" for place, (name, _, times) in enumerate(known)]
-    en = [f"{name} to about {times} times" for _, name, times in known]
-    return f"（{'、'.join(ja)}）", f" ({', '.join(en)}, by {means[1]})"
-
-
-def _means_text(before: int, after: int) -> Bilingual:
-    """Say which means were compared; near the quarter's ends the windows are shorter than ten days."""
-    if before == after:
-        return f"{after}日間平均で", f"{after}-day means"
-    return f"前{before}日間と後{after}日間の平均で", f"the means of the {before} days before and the {after} days after"
-
-
-def _held_apart(item: results.Reassignment, to_ja: str, to_en: str) -> Bilingual:
-    ratio = item.pinned.value
-    if ratio is None:
-        return "", ""
-    times = times_text(ratio)
-    unchanged = item.pinned.interval is not None and item.pinned.interval[0] <= 1 <= item.pinned.interval[1]
-    pinned_ja = "四半期初日の割り当てに固定して集計すると、"
-    pinned_en = f"Counted by the delegations of the quarter's first day, packets from {to_en}"
-    if unchanged:
-        return (
-            f"{pinned_ja}{to_ja}からのパケットは約{times}倍で、変化は認められません。",
-            f"{pinned_en} did not change (about {times} times).",
-        )
-    return f"{pinned_ja}{to_ja}からのパケットは約{times}倍でした。", f"{pinned_en} went to about {times} times."
-
-
 def join_sentences(texts: Sequence[Bilingual], language: Language) -> str:
     """Join sentences to a paragraph; one that repeats the subject of the sentence before it leaves it out.
 
@@ -278,10 +181,3 @@ def join_sentences(texts: Sequence[Bilingual], language: Language) -> str:
         joined.append(text)
         previous = subject
     return ("" if language == "ja" else " ").join(joined)
-
-
-def _share(item: results.Reassignment) -> Bilingual:
-    if item.share is None:
-        return "", ""
-    percent = round(100 * item.share)
-    return f"（約{percent}%）", f" (about {percent}%)"

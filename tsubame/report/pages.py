@@ -13,11 +13,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tsubame.periods import Quarter
-from tsubame.report.claims import PORTS_FIGURE, REGIONS_FIGURE, english_in_sentence, name_subject
+from tsubame.report.chapters import noted_sections, pointers, references_of
+from tsubame.report.claims import english_in_sentence, name_subject
 from tsubame.report.document import DRAFT
-from tsubame.report.figures import COVERAGE_FIGURE
 from tsubame.report.names import LANGUAGES, Language, region_name
 from tsubame.report.narrative import day_text, join_sentences, quarter_title
+from tsubame.report.noted_text import focus_subject
+from tsubame.report.numbering import COVERAGE_FIGURE, PORTS_FIGURE, REGIONS_FIGURE
+from tsubame.report.overlay import SECTIONS
 from tsubame.report.wording import WORDING
 
 BLOCKS_SHOWN = 20
@@ -55,15 +58,14 @@ def render_edition(document: Mapping[str, Any], changes: Mapping[str, Any] | Non
         document: the content of ``report.json``.
         changes: the content of ``changes.json``; None for a first edition.
     """
-    quarter = Quarter.parse(str(document["quarter"]))
-    return _render(
+    return render_template(
         "edition.html.j2",
         document=document,
         changes=changes,
         languages=LANGUAGES,
         wording=WORDING,
         is_draft=document["edition"] == DRAFT,
-        titles={language: quarter_title(quarter, language) for language in LANGUAGES},
+        titles=titles_of(document),
         parts={language: edition_parts(document, language) for language in LANGUAGES},
     )
 
@@ -75,7 +77,13 @@ def render_site(quarters: Sequence[PublishedQuarter]) -> bytes:
         language: {item.quarter: quarter_title(Quarter.parse(item.quarter), language) for item in listed}
         for language in LANGUAGES
     }
-    return _render("site.html.j2", quarters=listed, languages=LANGUAGES, wording=WORDING, titles=titles)
+    return render_template("site.html.j2", quarters=listed, languages=LANGUAGES, wording=WORDING, titles=titles)
+
+
+def titles_of(document: Mapping[str, Any]) -> dict[Language, str]:
+    """Return the quarter of a document in words, by language."""
+    quarter = Quarter.parse(str(document["quarter"]))
+    return {language: quarter_title(quarter, language) for language in LANGUAGES}
 
 
 def edition_parts(document: Mapping[str, Any], language: Language) -> dict[str, Any]:
@@ -83,15 +91,20 @@ def edition_parts(document: Mapping[str, Any], language: Language) -> dict[str, 
     claims, figures = document["claims"], {figure["id"]: figure for figure in document["figures"]}
     by_id = [figure for name, figure in figures.items() if name.startswith("reassignment-")]
     texts = {
-        "ports": [c for c in claims if c["subject"]["direction"] == "destination"],
-        "regions": [c for c in claims if c["subject"]["direction"] == "source" and c["kind"] != "reassignment"],
-        "reassignments": [c for c in claims if c["kind"] == "reassignment"],
+        name: [claim for claim in claims if claim["section"] == name and not claim["told_in"]]
+        for name in ("ports", "regions", "reassignments")
     }
     told = {c["id"] for c in texts["reassignments"]}
     days = [date.fromisoformat(day) for day in document["days"]]
     accounting = document["accounting"]
     return {
-        "prose": {name: _prose(texts[name], language) for name in ("ports", "regions")},
+        "prose": {
+            "ports": join_paragraph([_prose(texts["ports"], language), *pointers(document, language)], language),
+            "regions": _prose(texts["regions"], language),
+        },
+        "noted": noted_sections(document, language, lambda told: _prose(told, language)),
+        "reassigned_number": len(document["noted"]) + 1,
+        "references": [*((WORDING[language][name], url) for name, url in REFERENCES), *references_of(document)],
         "reassignments": [claim[f"text_{language}"] for claim in texts["reassignments"]],
         "figures": {
             "ports": figures.get(PORTS_FIGURE),
@@ -104,6 +117,14 @@ def edition_parts(document: Mapping[str, Any], language: Language) -> dict[str, 
             for item in document["reassignments"]
             if _claim_id(item) in told
         ],
+        "remarks": {
+            section: [
+                (item[f"text_{language}"], item["author"])
+                for item in document["overlay"]["remarks"]
+                if item["section"] == section
+            ]
+            for section in SECTIONS
+        },
         "carried": _carried(document["snapshots"]["carried_forward"], language),
         "has_gaps": document["has_gaps"],
         "period": (
@@ -118,6 +139,11 @@ def edition_parts(document: Mapping[str, Any], language: Language) -> dict[str, 
     }
 
 
+def join_paragraph(texts: Sequence[str], language: Language) -> str:
+    """Join what there is of some texts to one paragraph."""
+    return ("" if language == "ja" else " ").join(text for text in texts if text)
+
+
 def _prose(claims: Sequence[Mapping[str, Any]], language: Language) -> str:
     """Join claims to a paragraph; see ``join_sentences``."""
     texts = []
@@ -126,10 +152,18 @@ def _prose(claims: Sequence[Mapping[str, Any]], language: Language) -> str:
         named = subject["protocol"] is not None or subject["region"] is not None
         begins = ""
         if named:
-            ja, en = name_subject(subject["protocol"], subject["port"], subject["region"])
+            ja, en = _said_subject(subject)
             begins = f"{ja}のパケットは" if language == "ja" else f"Packets {en} "
         texts.append((begins, claim[f"text_{language}"]))
     return join_sentences(texts, language)
+
+
+def _said_subject(subject: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what the packets of a claim are called: by port, by region, or by both."""
+    if subject["protocol"] is None or subject["region"] is None:
+        return name_subject(subject["protocol"], subject["port"], subject["region"])
+    region = region_name(subject["region"], "ja"), english_in_sentence(subject["region"])
+    return focus_subject(region, subject["tool"], (subject["protocol"], subject["port"]))
 
 
 def _claim_id(item: Mapping[str, Any]) -> str:
@@ -162,7 +196,8 @@ def _local(instant: str, zone: str) -> str:
     return moment.strftime("%Y-%m-%d %H:%M %Z")
 
 
-def _render(template: str, **values: Any) -> bytes:
+def render_template(template: str, **values: Any) -> bytes:
+    """Render one of the package's templates."""
     text: str = _environment().get_template(template).render(**values)
     return (text.rstrip() + "\n").encode()
 
@@ -183,7 +218,6 @@ def _environment() -> Any:
     environment.filters["region"] = name_region
     environment.filters["day"] = day_of_text
     environment.globals["blocks_shown"] = BLOCKS_SHOWN
-    environment.globals["references"] = REFERENCES
     return environment
 
 

@@ -13,7 +13,7 @@ from tsubame.periods import Quarter
 from tsubame.report.document import DRAFT
 from tsubame.report.names import Language
 from tsubame.report.narrative import quarter_title
-from tsubame.report.pages import BLOCKS_SHOWN, REFERENCES, day_of_text, edition_parts, mean_text, name_region
+from tsubame.report.pages import BLOCKS_SHOWN, day_of_text, edition_parts, mean_text, name_region
 from tsubame.report.wording import WORDING
 
 LISTED = 10
@@ -41,6 +41,7 @@ def printed_view(document: Document, language: Language) -> dict[str, Any]:
     return {
         "language": language,
         "system": words["system"],
+        "publisher": document["publisher"],
         "title": words["title"],
         "period": quarter_title(quarter, language),
         "description": words["intro"],
@@ -50,6 +51,7 @@ def printed_view(document: Document, language: Language) -> dict[str, Any]:
             [words["period"], parts["period"]],
             [words["version"], edition],
             [words["created"], parts["created"]],
+            [words["publisher"], document["publisher"]],
             [words["sensors"], words["sensors_value"].format(**document["sensors"])],
             [words["kept"], f"{document['accounting']['packets_kept']:,}"],
             [words["code"], document["lineage"]["code_version"]],
@@ -58,9 +60,10 @@ def printed_view(document: Document, language: Language) -> dict[str, Any]:
         "contents": words["contents"],
         "blocks": [
             *_overview(document, parts, language),
+            *_noted(parts, language),
             *_basis(document, parts, language),
             *_changes_and_data(language),
-            *_references(language),
+            *_references(parts, language),
         ],
     }
 
@@ -80,11 +83,32 @@ def _overview(document: Document, parts: Mapping[str, Any], language: Language) 
             _ranking(rows, number, words[caption].format(n=len(rows)), words[heading], note, language),
             *_figures([parts["figures"][name]], language, gap),
             _paragraph(parts["prose"][name] or words["no_claims"]),
+            *(_remarks(parts, "ports", language) if name == "ports" else ()),
         ]
     blocks += [_paragraph(sentence) for sentence in parts["reassignments"]]
-    blocks += _figures(parts["figures"]["reassignments"], language)
-    blocks += [_moved(item, 3 + place, language) for place, item in enumerate(parts["moved"])]
-    return blocks
+    return [*blocks, *_remarks(parts, "regions", language)]
+
+
+def _noted(parts: Mapping[str, Any], language: Language) -> list[Block]:
+    """Return the chapter on noted phenomena, the reassigned blocks last."""
+    words = WORDING[language]
+    gap = words["gap_note"] if parts["has_gaps"] else ""
+    blocks = [_heading(words["noted"]), _paragraph(words["noted_lead" if parts["noted"] else "noted_none"])]
+    for section in parts["noted"]:
+        blocks.append(_heading(section["title"], 2))
+        for kind, content in section["blocks"]:
+            blocks += [_paragraph(content)] if kind == "text" else _figures([content], language, gap)
+    if parts["figures"]["reassignments"] or parts["moved"]:
+        blocks.append(_heading(f"2.{parts['reassigned_number']}. {words['reassigned']}", 2))
+        blocks += _figures(parts["figures"]["reassignments"], language)
+        blocks += [_moved(item, 3 + place, language) for place, item in enumerate(parts["moved"])]
+    return [*blocks, *_remarks(parts, "noted", language)]
+
+
+def _remarks(parts: Mapping[str, Any], section: str, language: Language) -> list[Block]:
+    """Return the analyst's remarks on a section."""
+    remark = WORDING[language]["remark"]
+    return [_paragraph(remark.format(text=text, author=author)) for text, author in parts["remarks"][section]]
 
 
 def _ranking(
@@ -178,8 +202,12 @@ def _basis(document: Document, parts: Mapping[str, Any], language: Language) -> 
         *_figures([parts["figures"]["coverage"]], language),
         _heading(words["validation"], 2),
     ]
+    withheld = [f"{item['claim']}{colon}{item[f'reason_{language}']}" for item in document["overlay"]["withheld"]]
+    after = _remarks(parts, "basis", language)
+    if withheld:
+        after += [_heading(words["withheld"], 2), {"kind": "list", "items": withheld}]
     if not document["validation"]:
-        return [*blocks, _paragraph(words["no_validation"])]
+        return [*blocks, _paragraph(words["no_validation"]), *after]
     blocks += [
         _paragraph(words["validation_lead"]),
         _table(
@@ -197,7 +225,7 @@ def _basis(document: Document, parts: Mapping[str, Any], language: Language) -> 
             ["left", "right", "right", "center"],
         ),
     ]
-    return [*blocks, *_notes(document["notes"], language)]
+    return [*blocks, *after, *_notes(document["notes_ja" if language == "ja" else "notes"], language)]
 
 
 def _notes(notes: Sequence[str], language: Language) -> list[Block]:
@@ -214,11 +242,11 @@ def _changes_and_data(language: Language) -> list[Block]:
     return [_heading(words["data"]), _paragraph(words["data_beside"])]
 
 
-def _references(language: Language) -> list[Block]:
+def _references(parts: Mapping[str, Any], language: Language) -> list[Block]:
     words = WORDING[language]
     items = [
-        {"mark": f"（{number}）" if language == "ja" else f"({number})", "text": words[text], "url": url}
-        for number, (text, url) in enumerate(REFERENCES, start=1)
+        {"mark": f"（{number}）" if language == "ja" else f"({number})", "text": text, "url": url}
+        for number, (text, url) in enumerate(parts["references"], start=1)
     ]
     return [_heading(words["references"]), {"kind": "references", "items": items}]
 

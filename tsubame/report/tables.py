@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsubame.analysis.results import QuarterAnalysis, RankedPort, RankedRegion, Reassignment
-from tsubame.report.claims import PORT_CUTOFF, PRINTED_RANKS, REGION_CUTOFF
+from tsubame.analysis.results import QuarterAnalysis, RankedPort, RankedRegion
+from tsubame.report.cutoffs import PORT_CUTOFF, PRINTED_RANKS, REGION_CUTOFF
 from tsubame.report.names import port_label, region_name, service_name
 from tsubame.report.narrative import previous_text
 
@@ -62,42 +62,4 @@ def _figures(row: RankedPort | RankedRegion) -> dict[str, Any]:
         "previous_rank": row.previous_rank,
         "rank_interval": list(row.rank_interval),
         "close_to_next": row.close_to_next,
-    }
-
-
-def reassignment_rows(analysis: QuarterAnalysis) -> list[dict[str, Any]]:
-    """Return every reassignment tested, as the contract's ``reassignments``."""
-    return [_reassignment_row(item) for item in analysis.reassignments]
-
-
-def _reassignment_row(item: Reassignment) -> dict[str, Any]:
-    def ends(interval: tuple[float, float] | None) -> list[float | None] | None:
-        return None if interval is None else [rounded(end) for end in interval]
-
-    return {
-        "from": item.from_region,
-        "to": item.to_region,
-        "date": item.date.isoformat(),
-        "windows": [item.before.as_text(), item.after.as_text()],
-        "blocks": [
-            {
-                "cidr": block.cidr,
-                "addresses": block.addresses,
-                "holder": block.holder,
-                "first_seen": block.first_seen.isoformat(),
-                "packets_before": block.packets_before,
-                "packets_after": block.packets_after,
-            }
-            for block in item.blocks
-        ],
-        "ratio_observed": rounded(item.observed.value),
-        "ratio_observed_interval": ends(item.observed.interval),
-        "ratio_pinned": rounded(item.pinned.value),
-        "ratio_pinned_interval": ends(item.pinned.interval),
-        "ratio_observed_from": rounded(item.observed_from.value),
-        "ratio_pinned_from": rounded(item.pinned_from.value),
-        "share": rounded(item.share),
-        "share_interval": ends(item.share_interval),
-        "verdict": item.verdict,
-        "formula": item.observed.formula,
     }

@@ -122,7 +122,7 @@ def test_move_and_rise_together_are_told_apart():
     (found,) = analysis.reassignments
     assert found.share == pytest.approx(0.6, abs=0.03)
     assert found.pinned.value == pytest.approx(5, rel=0.05)
-    assert found.verdict == results.PARTLY
+    assert found.verdict == results.COINCIDES
 
 
 def test_a_move_without_traffic_is_no_shift_and_stays_in_the_data():

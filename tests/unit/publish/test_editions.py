@@ -204,7 +204,7 @@ def test_same_arguments_same_bytes(small, context, edition):
     later = dataclasses.replace(context, created_at=EVENING)
     again = build_edition(small, later, networks=NETWORKS)
     differing = {path for path, content in edition.files.items() if again.files[path] != content}
-    assert differing == {"report.json", "index.html", *PDFS}
+    assert differing == {"report.json", "index.html", "datacite.json", *PDFS}
     assert content_digest(again.files) == content_digest(edition.files)
 
 

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 
@@ -88,3 +89,10 @@ def test_rankings_are_cut_at_a_hundred(layouts):
     tables = build_tables(analysis, ())
     assert tables["port-ranking"][1].num_rows == 100
     assert tables["ports"][1].num_rows == 5
+
+
+def test_a_row_of_a_single_host_is_left_out_of_the_full_rankings(analysis):
+    lonely = analysis.ports[-1]
+    changed = dataclasses.replace(analysis, ports=(*analysis.ports[:-1], dataclasses.replace(lonely, sources=2)))
+    before, after = (build_tables(each, ())["port-ranking"][1]["rank"].to_pylist() for each in (analysis, changed))
+    assert after == [rank for rank in before if rank != lonely.rank]

@@ -64,7 +64,7 @@ def test_a_reassigned_region_is_not_said_to_have_grown(analysis):
     ("verdict", "said", "never"),
     [
         (results.EXPLAINED, "影響と考えられます", "認められませんでした"),
-        (results.PARTLY, "このうち一部（約99%）", "認められませんでした"),
+        (results.COINCIDES, "時期と重なっています", "影響と考えられます"),
         (results.NOT_EXPLAINED, "主な要因とは認められませんでした", "影響と考えられます"),
     ],
 )
