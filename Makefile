@@ -1,6 +1,6 @@
 # `make help` lists what there is. Everything runs in `.venv`, which `make setup` makes from the hash lock.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench fuzz airflow lock clean clean-data
+.PHONY: help setup demo test test-backfill check bench fuzz airflow s3 lock clean clean-data
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done)
@@ -16,30 +16,44 @@ setup: ## make .venv from the lock (Python 3.11-3.13 with pip or uv; nothing els
 	@test -n "$(PYTHON)" || { echo "setup: needs Python 3.11, 3.12 or 3.13, found none. Install one, or name it: make setup PYTHON=..." >&2; exit 4; }
 	@$(PYTHON) infra/scripts/setup_environment.py
 
-demo: setup ## simulate two quarters, run them through Airflow, publish (DETACH=1: stop when published)
+demo: setup ## simulate two quarters, run them through Airflow, publish (DETACH=1: stop when published; STORE=s3: on S3)
 	@$(RUN) -m infra.demo
 
 test: setup ## every test
 	@$(RUN) -m pytest $(PYTEST)
 
-check: setup ## lint, types, import contracts
+test-backfill: setup ## eight quarters through a live Airflow whose scheduler is killed in the middle (5 minutes)
+	@$(RUN) -m pytest -s -m long tests/integration/test_airflow_backfill.py $(PYTEST)
+
+check: setup ## lint, types, import contracts, infra
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/hadolint infra/images/*Dockerfile
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec infra/compose/compose.yaml
+	@.venv/bin/kubernetes-validate --quiet --strict $(filter-out %/kustomization.yaml,$(wildcard infra/kubernetes/base/*.yaml))
+	@$(RUN) infra/scripts/check_infra.py
 
 bench: setup ## the benchmarks, each as a ratio against something known
 	@for b in benchmarks/*.py; do echo "== $$b"; $(RUN) "$$b" || exit 1; done
 
 fuzz: setup ## feed the decoder mutated captures (SECONDS=3600)
-	@$(RUN) tests/fuzz/fuzz_capture.py --seconds $(or $(SECONDS),3600) $(if $(wildcard ../shared/data/pcap),--corpus ../shared/data/pcap)
+	@$(RUN) tests/fuzz/fuzz_capture.py --write --seconds $(or $(SECONDS),3600) $(if $(wildcard ../shared/data/pcap),--corpus ../shared/data/pcap)
 
 airflow: setup ## Airflow's services alone, on loopback, until interrupted (PORT=8080)
 	@$(RUN) -m infra.airflow
 
+s3: setup ## a real S3 service on loopback, until interrupted; prints what to export (S3_PORT=9000)
+	@$(RUN) -m infra.s3
+
 lock: setup ## resolve pyproject.toml anew into requirements.lock.txt
 	@uv=$$(command -v uv || echo .setup/uv/bin/uv); $$uv pip compile pyproject.toml --all-extras --group dev --universal \
-	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock.txt
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock.txt && \
+	$$uv pip compile pyproject.toml infra/images/runtime.in --all-extras --constraint requirements.lock.txt --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o infra/images/runtime.lock.txt && \
+	$$uv pip compile infra/s3/swift.in --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o infra/s3/swift.lock.txt
 
 clean: ## remove the environment and caches, keep the data in var/
 	@rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,4 +1,4 @@
-"""``python -m infra.demo``: ``make demo``. Settings: ``PORT``, ``SCALE``, ``SCENARIO``, ``DETACH``."""
+"""``python -m infra.demo``: ``make demo``. Settings: ``PORT``, ``SCALE``, ``SCENARIO``, ``STORE``, ``DETACH``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from infra.airflow.configuration import USER, Deployment, deploy
 from infra.airflow.services import Interrupted, Services, interruptible, require_port, run_until_interrupted
 from infra.demo.quarters import Quarters
 from infra.demo.simulation import Simulation
+from infra.demo.store import configured_store
 from tsubame.errors import TsubameError
 from tsubame.periods import Quarter
 
@@ -21,14 +22,14 @@ _BEGAN = time.monotonic()
 def main() -> int:
     """Run the demo; returns the exit status."""
     try:
-        deployment = deploy()
-        require_port(deployment.port)
-        with interruptible(), Services(deployment, tell=say) as services:
-            editions = run(services)
-            tell_where(editions, deployment)
-            if not _detached():
-                say("Airflow stays up; Ctrl-C stops everything")
-                run_until_interrupted(services)
+        with interruptible(), configured_store(say) as places:
+            if places:
+                os.environ.update(places)
+            # A refused edition ends the demo with its reason: nobody may be there to decide about it.
+            os.environ.setdefault("TSUBAME_APPROVAL_HOURS", "0")
+            deployment = deploy()
+            require_port(deployment.port)
+            publish(deployment)
     except Interrupted as signalled:
         say("interrupted; run it again to go on")
         return 128 + signalled.number
@@ -36,6 +37,16 @@ def main() -> int:
         print(f"tsubame: {error}", file=sys.stderr)
         return error.exit_status
     return 0
+
+
+def publish(deployment: Deployment) -> None:
+    """Run Airflow until every quarter is published, and then until interrupted, unless ``DETACH`` is set."""
+    with Services(deployment, tell=say) as services:
+        editions = run(services)
+        tell_where(editions, deployment)
+        if not _detached():
+            say("Airflow stays up; Ctrl-C stops everything")
+            run_until_interrupted(services)
 
 
 def run(services: Services) -> list[dict[str, Any]]:

@@ -1,18 +1,30 @@
 """The Dask cluster that does the heavy work. The only Dask import.
 
-``DASK_SCHEDULER_ADDRESS`` or Dask's own configuration (``scheduler-address``) names the cluster; without either, a
-local one of one process a core is started for the call and stopped after it.
+``DASK_SCHEDULER_ADDRESS`` or Dask's own configuration (``scheduler-address``) names a cluster that runs. Without
+either, Dask's configuration may name a class to start one with, whatever it is (KubeCluster, SLURMCluster, Gateway)::
+
+    tsubame:
+      cluster:
+        class: dask_jobqueue.SLURMCluster      # or DASK_TSUBAME__CLUSTER__CLASS
+        arguments: {cores: 8, memory: 32GB}    # or DASK_TSUBAME__CLUSTER__ARGUMENTS
+        workers: 20                            # scale to so many, or
+        adapt: {minimum: 2, maximum: 40}       # let the cluster follow the work
+        wait: 300s                             # for the first worker
+
+Without that, a local one of one process a core is started. A cluster that is started for a call is stopped after it.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from tsubame.errors import TsubameError, Unavailable
+from tsubame import __version__
+from tsubame.errors import TsubameError, Unavailable, UsageError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,6 +34,8 @@ Progress = Callable[[str, int, int], None]
 _IN_FLIGHT_PER_THREAD = 8
 _CONNECT_SECONDS = 20
 _RETRIES = 3
+_LOOK_AGAIN_EVERY = 64
+"""Items until the number of threads is asked for again: an adaptive cluster grows with its work."""
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -55,38 +69,116 @@ def connect() -> Iterator[Any]:
 @contextmanager
 def _new_client() -> Iterator[Any]:
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     for name in ("distributed.worker", "distributed.nanny", "distributed.scheduler", "distributed.core"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address = dask.config.get("scheduler-address", None) or os.environ.get("DASK_SCHEDULER_ADDRESS")
     if address:
-        try:
-            client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise Unavailable(
-                "the Dask scheduler does not answer", key=str(address), hint="Check DASK_SCHEDULER_ADDRESS."
-            ) from error
-        with client:
+        with _client_of(address, str(address)) as client:
+            _await_workers(client, str(address))
             yield client
         return
-    with (
-        LocalCluster(
-            n_workers=_cores(),
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    name = dask.config.get("tsubame.cluster.class", None)
+    if name:
+        with _started(str(name)) as cluster, _client_of(cluster, str(name)) as client:
+            if not dask.config.get("tsubame.cluster.adapt", None):
+                _await_workers(client, str(name))
+            yield client
+        return
+    with _local() as cluster, Client(cluster, set_as_default=False) as client:
         yield client
+
+
+def _client_of(cluster: Any, name: str) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(cluster, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise Unavailable(
+            "the Dask scheduler does not answer", key=name,
+            hint="Check DASK_SCHEDULER_ADDRESS, and with TLS its certificates.",
+        ) from error  # fmt: skip
+
+
+def _local() -> Any:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=_cores(),
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    )
+
+
+@contextmanager
+def _started(name: str) -> Iterator[Any]:
+    """Start the cluster whose class Dask's configuration names, and close it at the end."""
+    import dask
+
+    arguments = dask.config.get("tsubame.cluster.arguments", None) or {}
+    workers, adapt = (dask.config.get(f"tsubame.cluster.{key}", None) for key in ("workers", "adapt"))
+    module, _, attribute = name.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            "no cluster class of this name can be imported", key="tsubame.cluster.class", actual=repr(name),
+            hint="Install its package, or correct Dask's configuration.",
+        ) from error  # fmt: skip
+    try:
+        cluster = kind(**arguments)
+        if adapt:
+            cluster.adapt(**adapt)
+        elif workers is not None:
+            cluster.scale(int(workers))
+    except TsubameError:
+        raise
+    except Exception as error:
+        # Whatever class it is: what it raises is its own, and the caller can only try again or mend the settings.
+        raise Unavailable(
+            "the cluster does not start", key=name, actual=_said(error), hint="Check tsubame.cluster.arguments."
+        ) from error
+    with cluster:
+        yield cluster
+
+
+def _await_workers(client: Any, name: str) -> None:
+    import dask
+    from dask.utils import parse_timedelta
+
+    seconds = parse_timedelta(dask.config.get("tsubame.cluster.wait", "300s"))
+    try:
+        client.wait_for_workers(1, timeout=seconds)
+    except TimeoutError as error:
+        raise Unavailable(
+            f"the cluster has no worker after {seconds:.0f} s", key=name, hint="Start workers, then run it again."
+        ) from error
+
+
+def _said(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+class SetAside(Unavailable):
+    """Some items killed every worker that they were given to, each by itself as well; all others are done.
+
+    Args:
+        items: their names.
+    """
+
+    def __init__(self, what: str, *, items: Sequence[str] = (), **where: Any) -> None:
+        super().__init__(what, **where)
+        self.items = tuple(items)
 
 
 def spread(
@@ -100,63 +192,100 @@ def spread(
     """Yield ``(item, function(item))`` for every item as each is done, in no particular order.
 
     Only some items per worker thread are under way at once, so that a quarter of 10,000 objects neither
-    floods the scheduler nor gathers results in memory. An item whose worker dies is tried again elsewhere.
+    floods the scheduler nor gathers results in memory. An item whose worker dies is tried again elsewhere. Dask
+    blames a death on all that the worker held, so what was blamed too often is tried once more with nothing beside it.
 
     Raises:
-        Unavailable: the cluster is lost, or an item killed every worker it was tried on (it is named).
+        SetAside: after all others are done: items that killed every worker they were tried on, by name.
+        Unavailable: the cluster is lost, or its workers run another version of this library.
         TsubameError: what ``function`` raised, as it is.
     """
-    from distributed import as_completed
-
     if not items:
         progress(stage, 0, 0)
         return
-    threads = max(1, sum(client.nthreads().values()))
-    waiting = iter(items)
     done = 0
     progress(stage, 0, len(items))
-    items_of: dict[str, Item] = {}
-
-    def submit(item: Item) -> Any:
-        future = client.submit(function, item, pure=False, retries=_RETRIES)
-        items_of[future.key] = item
-        return future
-
-    queue = as_completed([submit(item) for item in _take(waiting, _IN_FLIGHT_PER_THREAD * threads)], loop=client.loop)
-    try:
-        for future in queue:
-            item = items_of.pop(future.key)
-            result = _result_of(future, item)
-            future.release()
-            for following in _take(waiting, 1):
-                queue.add(submit(following))
+    left: list[Item] = list(items)
+    for at_once in (None, 1):
+        blamed: list[Item] = []
+        for item, result in _rounds(client, function, left, blamed, at_once):
             done += 1
             progress(stage, done, len(items))
             yield item, result
+        left = blamed
+        if not left:
+            return
+    names = sorted(map(str, left))
+    raise SetAside(
+        f"{len(names)} of {len(items)} objects killed every worker they were given to; the others are done",
+        key=", ".join(names[:5]) + (" and others" if len(names) > 5 else ""), items=names,
+        hint="Give the workers more memory, or take the objects away.",
+    )  # fmt: skip
+
+
+def _rounds(
+    client: Any, function: Callable[[Item], Result], items: Sequence[Item], blamed: list[Item], at_once: int | None
+) -> Iterator[tuple[Item, Result]]:
+    """Yield what is done; what killed its workers is added to ``blamed`` instead."""
+    from distributed import KilledWorker, as_completed
+
+    waiting = iter(items)
+    items_of: dict[str, Item] = {}
+
+    def submit(number: int) -> list[Any]:
+        taken = [item for _, item in zip(range(number), waiting, strict=False)]
+        futures = [client.submit(_on_worker, __version__, function, i, pure=False, retries=_RETRIES) for i in taken]
+        items_of.update(zip((future.key for future in futures), taken, strict=True))
+        return futures
+
+    limit = at_once or _in_flight(client)
+    queue = as_completed(submit(limit), loop=client.loop)
+    try:
+        for number, future in enumerate(queue, 1):
+            item = items_of.pop(future.key)
+            try:
+                result = _result_of(future)
+            except KilledWorker:
+                blamed.append(item)
+            else:
+                yield item, result
+            future.release()
+            if number % _LOOK_AGAIN_EVERY == 0 and at_once is None:
+                limit = _in_flight(client)
+            for following in submit(max(0, limit - len(items_of))):
+                queue.add(following)
     finally:
         client.cancel(list(queue.futures))
 
 
-def _take(source: Iterator[Item], number: int) -> Iterable[Item]:
-    return [item for _, item in zip(range(number), source, strict=False)]
+def _in_flight(client: Any) -> int:
+    return _IN_FLIGHT_PER_THREAD * max(1, int(sum(client.nthreads().values())))
 
 
-def _result_of(future: Any, item: object) -> Any:
+def _on_worker(version: str, function: Callable[[Item], Result], item: Item) -> Result:
+    """Run on a worker what the client asks for, if both are of one version; whenever the worker joined."""
+    if version != __version__:
+        raise Unavailable(
+            "the Dask workers run another version of tsubame", expected=version, actual=__version__,
+            hint="Install the same version everywhere.",
+        )  # fmt: skip
+    return function(item)
+
+
+def _result_of(future: Any) -> Any:
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError
 
     try:
         return future.result()
-    except TsubameError:
+    except (TsubameError, KilledWorker):
         raise
-    except KilledWorker as error:
+    except ModuleNotFoundError as error:
         raise Unavailable(
-            "killed every worker it was given to", key=str(item), hint="Give the workers more memory."
+            "the Dask workers lack a library", actual=_said(error), hint="Install the same version everywhere."
         ) from error
     except (FutureCancelledError, OSError, TimeoutError) as error:
-        raise Unavailable(
-            "the Dask cluster was lost", actual=str(error).splitlines()[0] or type(error).__name__
-        ) from error
+        raise Unavailable("the Dask cluster was lost", actual=_said(error)) from error
 
 
 def merge_tree(parts: Iterable[Result], merge: Callable[[Result, Result], Result]) -> Result | None:

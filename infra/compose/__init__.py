@@ -1,0 +1,1 @@
+"""All services on one host by Docker or Podman Compose."""

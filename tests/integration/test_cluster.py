@@ -1,0 +1,144 @@
+"""Dask by settings, with real processes: which cluster is taken, what it must be, and what a dying worker does."""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import dask
+import pytest
+from distributed import Client
+
+from tsubame import __version__
+from tsubame.errors import Unavailable, UsageError
+from tsubame.pipeline import cluster
+from tsubame.pipeline.cluster import SetAside, connect, spread
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def named_class(monkeypatch):
+    """Settings that name a cluster class, as a deployment's Dask configuration would."""
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    arguments = {"n_workers": 1, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with dask.config.set(
+        {
+            "tsubame.cluster.class": "distributed.LocalCluster",
+            "tsubame.cluster.arguments": arguments,
+            "tsubame.cluster.workers": 2,
+            "distributed.scheduler.allowed-failures": 1,
+        }
+    ):
+        yield arguments
+
+
+def double(number):
+    return 2 * number
+
+
+def kill_if_poison(item):
+    if item == "poison":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item.upper()
+
+
+def in_flight(folder, number):
+    """Note how many tasks there are that have been begun and not been waited for."""
+    (Path(folder) / f"begun-{number}").touch()
+    return number
+
+
+def test_a_cluster_class_is_started_by_its_name_and_scaled(named_class):
+    with connect() as client:
+        client.wait_for_workers(2, timeout=60)
+        assert len(client.nthreads()) == 2
+        assert dict(spread(client, double, range(20), stage="double")) == {n: 2 * n for n in range(20)}
+        scheduler = client.scheduler.address
+    with pytest.raises(OSError, match=r"Timed out|refused"):
+        Client(scheduler, timeout=1)
+
+
+def test_an_adaptive_cluster_grows_from_nothing(named_class):
+    del named_class["n_workers"]
+    with (
+        dask.config.set({"tsubame.cluster.arguments": {**named_class, "n_workers": 0}}),
+        dask.config.set({"tsubame.cluster.workers": None, "tsubame.cluster.adapt": {"minimum": 0, "maximum": 1}}),
+        connect() as client,
+    ):
+        assert dict(spread(client, double, range(9), stage="double")) == {n: 2 * n for n in range(9)}
+
+
+def test_what_kills_its_workers_is_set_aside_by_name_and_the_rest_is_done(named_class):
+    items = [f"object-{n}" for n in range(12)]
+    items.insert(3, "poison")
+    done = {}
+
+    def work(client):
+        for item, result in spread(client, kill_if_poison, items, stage="kill"):
+            done[item] = result
+
+    with connect() as client, pytest.raises(SetAside) as caught:
+        work(client)
+    assert caught.value.items == ("poison",)
+    assert str(caught.value).startswith("poison: 1 of 13 objects killed every worker they were given to; the others")
+    assert caught.value.exit_status == 4
+    assert done == {item: item.upper() for item in items if item != "poison"}
+
+
+def test_workers_of_another_version_are_named_in_one_line(dask_address, monkeypatch):
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", dask_address)
+    monkeypatch.setattr(cluster, "__version__", "99.0")
+    with connect() as client, pytest.raises(Unavailable) as caught:
+        list(spread(client, double, [1], stage="double"))
+    assert str(caught.value) == (
+        f"the Dask workers run another version of tsubame: expected 99.0, found {__version__}. "
+        "Install the same version everywhere."
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "says"),
+    [
+        ({"tsubame.cluster.class": "no_such_package.Cluster"}, UsageError, "'no_such_package.Cluster'"),
+        ({"tsubame.cluster.class": "distributed.NoCluster"}, UsageError, "'distributed.NoCluster'"),
+        ({"tsubame.cluster.class": "Cluster"}, UsageError, "'Cluster'"),
+        (
+            {"tsubame.cluster.class": "ipaddress.IPv4Address", "tsubame.cluster.arguments": {"address": "x"}},
+            Unavailable,
+            "ipaddress.IPv4Address: the cluster does not start: found Expected 4 octets in 'x'. Check",
+        ),
+    ],
+)
+def test_a_cluster_that_cannot_be_meant_is_one_line(named_class, settings, kind, says):
+    with dask.config.set(settings), pytest.raises(kind) as caught, connect():
+        pass
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_scheduler_without_workers_is_unavailable(named_class):
+    with (
+        dask.config.set(
+            {
+                "tsubame.cluster.arguments": {**named_class, "n_workers": 0},
+                "tsubame.cluster.wait": "500ms",
+                "tsubame.cluster.workers": None,
+            }
+        ),
+        pytest.raises(Unavailable, match="has no worker"),
+        connect(),
+    ):
+        pass
+
+
+def test_only_so_much_is_under_way_at_once(dask_address, monkeypatch, tmp_path):
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", dask_address)
+    most = 0
+    with connect() as client:
+        limit = cluster._in_flight(client)
+        numbers = range(limit * 4)
+        for done, _ in enumerate(spread(client, partial(in_flight, str(tmp_path)), numbers, stage="flight")):
+            most = max(most, len(list(tmp_path.iterdir())) - done)
+    assert most <= limit + 1
+    assert len(list(tmp_path.iterdir())) == len(numbers)
