@@ -6,13 +6,17 @@ The partition key is the quarter: `2023Q1`.
   takes every quarter that *begins* in the span and is over.
 - **By hand:** trigger with partition key `2023Q1`.
 - A second run decodes only what has changed, and publishes a new edition only if its content differs.
+- **Late data:** `tsubame status --quarters 2022Q1..2023Q4` names the stale quarters. With `TSUBAME_REPUBLISH=yes` a
+  quarter that `observe_day` finds stale runs by itself.
 
 ### When a task fails
 - `complete_days`: the message names the object. *InputFailed*: mend or remove it, clear the task. *Unavailable*: the
   store or the Dask cluster does not answer; it is tried again by itself. *Skipped*: no capture has a packet of the
   quarter, or no delegation file is old enough.
-- `validate`: *EditionRefused* names the critical expectations that failed, and nothing was published. The button
-  *Data Docs* shows every expectation. Mend the cause and clear `complete_days` with what is downstream of it.
+- `validate`: the button *Data Docs* shows every expectation. A refusal does not fail it, `decide` deals with it.
+- `decide` *awaits input*: critical expectations failed and are shown under *Required Actions*. *Approve* publishes
+  all the same, and the edition's lineage names you; *Reject*, or no answer in time, fails it with *EditionRefused* and
+  nothing is published: mend the cause and clear `complete_days` with what is downstream of it.
 - `publish`: clear it. An edition is written before the pointer to it, so a part of one is never shown.
 """
 
@@ -22,19 +26,31 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import dag, task
-from tsubame_airflow.assets import EDITION
-from tsubame_airflow.deployment import DASK_POOL, OWNER, TAGS, publication_lag_hours, report_zone
+from tsubame_airflow.alarms import quarter_deadline
+from tsubame_airflow.assets import EDITION, STALE_QUARTER
+from tsubame_airflow.deployment import (
+    DASK_POOL,
+    DEFAULT_POOL,
+    OWNER,
+    TAGS,
+    approval_hours,
+    publication_lag_hours,
+    report_zone,
+    republishes,
+)
 from tsubame_airflow.links import DataDocsLink, EditionLink, with_link
+from tsubame_airflow.operators import DecideOnRefusal
 from tsubame_airflow.tasks import ARGUMENTS, brief, framed, require_quarter
 from tsubame_airflow.timetables import QuarterTimetable
 
 
 @dag(
-    schedule=QuarterTimetable(report_zone(), publication_lag_hours()),
+    schedule=QuarterTimetable(report_zone(), publication_lag_hours(), stale=STALE_QUARTER if republishes() else None),
     catchup=False,
     max_active_runs=2,
     tags=[*TAGS, "report"],
     doc_md=__doc__,
+    deadline=quarter_deadline(),
     default_args=ARGUMENTS | {"owner": OWNER, "pool": DASK_POOL},
 )
 def report_quarter() -> None:
@@ -52,13 +68,17 @@ def report_quarter() -> None:
 
     @task(multiple_outputs=False)
     def validate(partition_key: str | None = None) -> dict[str, Any]:
-        """Run the suites; a failed critical expectation refuses the edition."""
+        """Run the suites; a failed critical expectation refuses the edition, which `decide` then deals with."""
+        from tsubame.errors import Rejected
         from tsubame.pipeline.report import validate_quarter
         from tsubame.settings import Settings
 
         with framed() as progress:
             quarter, now = require_quarter(partition_key), datetime.now(UTC)
-            return brief(validate_quarter(Settings.from_environment(), quarter, now=now, progress=progress))
+            try:
+                return brief(validate_quarter(Settings.from_environment(), quarter, now=now, progress=progress))
+            except Rejected as refused:
+                return brief(refused.verdict)
 
     @task(multiple_outputs=False, outlets=[EDITION])
     def publish(partition_key: str | None = None, *, outlet_events: Any = None) -> dict[str, Any]:
@@ -72,7 +92,8 @@ def report_quarter() -> None:
         outlet_events[EDITION].extra = edition
         return edition
 
-    complete_days() >> with_link(validate(), DataDocsLink()) >> with_link(publish(), EditionLink())
+    decide = DecideOnRefusal(task_id="decide", wait=timedelta(hours=approval_hours()), pool=DEFAULT_POOL)
+    complete_days() >> with_link(validate(), DataDocsLink()) >> decide >> with_link(publish(), EditionLink())
 
 
 report_quarter()

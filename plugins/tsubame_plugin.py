@@ -6,7 +6,7 @@ import importlib
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
-from tsubame_airflow.timetables import DayTimetable, QuarterTimetable
+from tsubame_airflow.timetables import DayTimetable, QuarterMapper, QuarterTimetable
 
 
 async def pages(scope: Any, receive: Any, send: Any) -> None:
@@ -15,8 +15,12 @@ async def pages(scope: Any, receive: Any, send: Any) -> None:
 
 
 class TsubamePlugin(AirflowPlugin):
-    """Timetables of report days and quarters; the site and the Data Docs inside Airflow."""
+    """Timetables of report days and quarters; the observation page, the site and the Data Docs inside Airflow."""
 
     name = "tsubame"
     timetables: ClassVar[list[Any]] = [DayTimetable, QuarterTimetable]
+    partition_mappers: ClassVar[list[Any]] = [QuarterMapper]
     fastapi_apps: ClassVar[list[Any]] = [{"app": pages, "url_prefix": "/tsubame", "name": "TSUBAME"}]
+    external_views: ClassVar[list[Any]] = [
+        {"name": "Observation", "href": "/tsubame/", "destination": "nav", "url_route": "observation"}
+    ]

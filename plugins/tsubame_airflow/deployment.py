@@ -10,6 +10,9 @@ from tsubame.periods import DEFAULT_ZONE, load_zone
 DASK_POOL = "dask"
 """Pool of the tasks that compute on Dask; its slots are how many may do so at once."""
 
+DEFAULT_POOL = "default_pool"
+"""Pool of the tasks that do not, by Airflow's own name."""
+
 TAGS = ("tsubame",)
 OWNER = "observation"
 
@@ -31,8 +34,51 @@ def publication_lag_hours() -> int:
 
 
 def grace_hours() -> int:
-    """Return how long after a day's end late captures are waited for: ``TSUBAME_GRACE_HOURS``, 3 hours."""
-    return _whole_number("TSUBAME_GRACE_HOURS", 3)
+    """Return how long after a day's end its captures are waited for at most: ``TSUBAME_GRACE_HOURS``, 12 hours.
+
+    Captures cut at midnight UTC are whole nine hours after the end of Tokyo's day.
+    """
+    return _whole_number("TSUBAME_GRACE_HOURS", 12)
+
+
+def poll_seconds() -> int:
+    """Return how often a day's captures are looked for meanwhile: ``TSUBAME_POLL_SECONDS``, a minute."""
+    return max(1, _whole_number("TSUBAME_POLL_SECONDS", 60))
+
+
+def approval_hours() -> int:
+    """Return how long a person's decision about a refused edition is awaited: ``TSUBAME_APPROVAL_HOURS``, 3 days.
+
+    0 asks nobody: a refused edition fails its run at once.
+    """
+    return _whole_number("TSUBAME_APPROVAL_HOURS", 72)
+
+
+def deadline_hours() -> int:
+    """Return how late a day or a quarter may be before an alarm: ``TSUBAME_DEADLINE_HOURS``, 6 hours.
+
+    A day's hours begin when its grace is over, a quarter's when its publication lag is.
+    """
+    return _whole_number("TSUBAME_DEADLINE_HOURS", 6)
+
+
+def event_ratio() -> int:
+    """Return from which multiple of its last ten days on a port's day is an alarm: ``TSUBAME_EVENT_RATIO``, 5."""
+    return max(1, _whole_number("TSUBAME_EVENT_RATIO", 5))
+
+
+def republishes() -> bool:
+    """Say whether a quarter whose data changed is published anew by itself: ``TSUBAME_REPUBLISH``, no.
+
+    Raises:
+        UsageError: the setting is neither yes nor no.
+    """
+    text = os.environ.get("TSUBAME_REPUBLISH", "").strip().lower()
+    if text in ("", "0", "no", "false"):
+        return False
+    if text in ("1", "yes", "true"):
+        return True
+    raise UsageError("neither yes nor no", key="TSUBAME_REPUBLISH", actual=repr(text))
 
 
 def lookback_days() -> int:

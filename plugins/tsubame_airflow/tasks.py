@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from tsubame.errors import BadInput, NotReady, Rejected, TsubameError, Unavailable, UsageError
 from tsubame.periods import Quarter, parse_day
+from tsubame_airflow.alarms import Alarm, raise_alarm
 
 log = logging.getLogger("tsubame.task")
 progress_log = logging.getLogger("tsubame.progress")
@@ -136,6 +137,27 @@ def brief(summary: Any) -> dict[str, Any]:
     for name, value in _faults(full):
         log.warning("%s: %s", name, value)
     return {name: _shortened(value) for name, value in full.items()}
+
+
+def tell_notices(found: Any) -> dict[str, Any]:
+    """Send an alarm for each of a day's notices, and return them as a small XCom."""
+    for notice in found.notices:
+        raise_alarm(Alarm(notice.kind, notice.subject, notice.text))
+    return brief(found)
+
+
+def tell_stale(states: Iterable[Any]) -> list[dict[str, Any]]:
+    """Log which quarters are stale and why, and return them.
+
+    Raises:
+        AirflowSkipException: none is, so the task emits no asset event.
+    """
+    stale = [state.as_dict() for state in states]
+    if not stale:
+        raise AirflowSkipException("every edition that these days bear on is as its data stand")
+    for state in stale:
+        log.warning("%s, edition %s, is stale: %s", state["quarter"], state["edition"], "; ".join(state["reasons"]))
+    return stale
 
 
 def _shortened(value: Any) -> Any:

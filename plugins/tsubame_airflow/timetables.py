@@ -15,6 +15,9 @@ from typing import Any
 
 import pendulum
 from airflow.exceptions import InvalidPartitionKeyError
+from airflow.partition_mappers.base import PartitionMapper
+from airflow.serialization.decoders import decode_asset_like
+from airflow.serialization.encoders import encode_asset_like, ensure_serialized_asset
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
 from tsubame.errors import UsageError
@@ -156,11 +159,65 @@ class PeriodTimetable(Timetable):
         return cls(data["zone"], data["lag_hours"])
 
 
+class QuarterMapper(PartitionMapper):
+    """Takes an asset's partition, a quarter, as the run's own: same key, same date as a scheduled run has."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__()
+        self.zone = load_zone(zone)
+
+    def to_downstream(self, key: str) -> str:
+        """Return the key, if it is a quarter; raises UsageError."""
+        return str(Quarter.parse(key))
+
+    def to_partition_date(self, downstream_key: str) -> datetime:
+        """Return the instant at which the quarter begins."""
+        return pendulum.instance(day_bounds(Quarter.parse(downstream_key).first_day, self.zone)[0])
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what ``deserialize`` needs."""
+        return {"zone": self.zone.key}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> QuarterMapper:
+        """Rebuild the mapper in another process."""
+        return cls(data["zone"])
+
+
 class QuarterTimetable(PeriodTimetable):
-    """One run per calendar quarter, a publication lag after its end; the partition key reads ``2023Q1``."""
+    """One run per calendar quarter, a publication lag after its end; the partition key reads ``2023Q1``.
+
+    Args:
+        stale: asset whose events, partitioned by quarter, make a run of that quarter besides.
+    """
 
     description = "After each quarter and the publication lag"
     made_up_for = 4
+
+    def __init__(self, zone: str, lag_hours: int = 0, *, stale: Any = None) -> None:
+        super().__init__(zone, lag_hours)
+        if stale is not None:
+            self.asset_condition = ensure_serialized_asset(stale)
+
+    @property
+    def listens(self) -> bool:
+        """Whether asset events make runs, too."""
+        return bool(list(self.asset_condition.iter_assets()))
+
+    def get_partition_mapper(self, *, name: str = "", uri: str = "") -> PartitionMapper:  # noqa: ARG002 - Airflow's
+        """Return how a stale quarter's event becomes a run."""
+        return QuarterMapper(self.zone.key)
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what ``deserialize`` needs."""
+        stale = {"stale": encode_asset_like(self.asset_condition)} if self.listens else {}
+        return super().serialize() | stale
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> QuarterTimetable:
+        """Rebuild the timetable in the scheduler."""
+        stale = decode_asset_like(data["stale"]) if "stale" in data else None
+        return cls(data["zone"], data["lag_hours"], stale=stale)
 
     def begin(self, day: date) -> date:
         """Return the first day of the quarter that contains ``day``."""
@@ -181,7 +238,8 @@ class QuarterTimetable(PeriodTimetable):
     @property
     def summary(self) -> str:
         """What the list of DAGs shows."""
-        return f"quarterly + {self.lag.total_seconds() / 86400:g} d, {self.zone.key}"
+        said = f"quarterly + {self.lag.total_seconds() / 86400:g} d, {self.zone.key}"
+        return f"{said}, or stale" if self.listens else said
 
 
 class DayTimetable(PeriodTimetable):

@@ -40,6 +40,12 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 @pytest.fixture(scope="session")
+def republishing(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The same of a deployment that publishes stale quarters anew."""
+    return probe(tmp_path_factory.mktemp("airflow"), TSUBAME_REPUBLISH="yes")
+
+
+@pytest.fixture(scope="session")
 def in_process(tmp_path_factory: pytest.TempPathFactory):
     """Import ``tsubame_airflow`` here: Airflow's own warnings at import are not ours to mend."""
     before = {name: os.environ.get(name) for name in ("AIRFLOW_HOME", "AIRFLOW__CORE__LOAD_EXAMPLES")}
@@ -48,10 +54,13 @@ def in_process(tmp_path_factory: pytest.TempPathFactory):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            import tsubame_airflow.alarms
             import tsubame_airflow.assets
             import tsubame_airflow.deployment
+            import tsubame_airflow.operators
             import tsubame_airflow.tasks
-            import tsubame_airflow.timetables  # noqa: F401
+            import tsubame_airflow.timetables
+            import tsubame_airflow.triggers  # noqa: F401
 
             yield sys.modules["tsubame_airflow"]
     finally:

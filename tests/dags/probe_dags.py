@@ -47,6 +47,8 @@ def main() -> None:
                 "timetable_data": timetable.serialize(),
                 "summary": timetable.summary,
                 "partitioned": timetable.partitioned,
+                "listens_to": [key.name for key, _ in timetable.asset_condition.iter_assets()],
+                "deadlines": [alert.interval.total_seconds() for alert in dag.deadline or []],
                 "tasks": {
                     task.task_id: {
                         "owner": task.owner,

@@ -7,7 +7,7 @@ import pytest
 def dask_address():
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
         yield cluster.scheduler_address
 
 
@@ -43,3 +43,12 @@ def settings(tiny, tmp_path, monkeypatch, dask_address):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", dask_address)
     monkeypatch.chdir(tmp_path)
     return Settings.from_environment()
+
+
+@pytest.fixture(scope="session")
+def s3_service(tmp_path_factory):
+    """A real S3 service with access control: Swift, in an environment of its own, on loopback."""
+    from infra.s3.service import S3Service
+
+    with S3Service(tmp_path_factory.mktemp("s3"), users=("reader",)) as service:
+        yield service

@@ -135,7 +135,15 @@ def check_pages(deployment: Deployment) -> None:
     page = "/tsubame/site/2023Q1/editions/1/index.html"
     assert ask(page) == (200, "text/html; charset=utf-8", b"<p>report</p>")
     assert ask("/tsubame/validation/2023Q1/docs/index.html")[2] == b"<p>docs</p>"
-    for path in ("/api/v2/dags", page, "/tsubame/validation/2023Q1/docs/index.html"):
+    status, kind, content = ask("/tsubame/")
+    assert (status, kind) == (200, "text/html; charset=utf-8")
+    assert b"<h1>Observation</h1>" in content
+    # There is no sensor registry in this deployment, and the page says so.
+    assert ask("/tsubame/data/days")[0] == 500
+    assert b"the sensor registry does not exist" in ask("/tsubame/data/days")[2]
+    assert ask("/tsubame/data/days?days=100000")[0] == 422
+    data = ("/tsubame/", "/tsubame/data/days", "/tsubame/data/ranks", "/tsubame/data/quarters")
+    for path in ("/api/v2/dags", page, "/tsubame/validation/2023Q1/docs/index.html", *data):
         assert ask(path, logged_in=False)[0] == 401, path
     for path in (
         "/tsubame/site/2023Q1/none.html",

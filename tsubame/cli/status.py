@@ -1,4 +1,4 @@
-"""``tsubame status``: sensors × days."""
+"""``tsubame status``: sensors × days, or quarters × published."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from tsubame.cli.days import add_span
 from tsubame.cli.output import print_json, warn
 from tsubame.errors import UsageError
-from tsubame.periods import parse_day
+from tsubame.periods import Quarter, parse_day
 
 _LETTERS = {"received": "■", "late": "◧", "missing": "·", "rejected": "✕", "waiting": "□", "inactive": " "}
 _DEFAULT_DAYS = 31
@@ -20,6 +20,9 @@ def add_parser(subparsers: Any) -> None:
     purpose = "sensors × days: received, late, missing, rejected"
     parser = subparsers.add_parser("status", help=purpose, description=purpose)
     add_span(parser, required=False)
+    parser.add_argument(
+        "--quarters", metavar="FIRST..LAST", help="instead: which quarters are published as the data stand now"
+    )
     parser.add_argument("--json", action="store_true", help="print the states as JSON")
 
 
@@ -29,6 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tsubame.settings import Settings
 
     settings = Settings.from_environment()
+    if arguments.quarters:
+        return _run_quarters(arguments, settings)
     yesterday = datetime.now(UTC).astimezone(settings.zone).date() - timedelta(days=1)
     last = parse_day(arguments.last) if arguments.last else yesterday
     first = parse_day(arguments.first) if arguments.first else last - timedelta(days=_DEFAULT_DAYS - 1)
@@ -48,4 +53,23 @@ def run(arguments: argparse.Namespace) -> int:
     print("  ".join(f"{letter} {state}" for state, letter in _LETTERS.items() if letter.strip()))
     for name in status.unknown_sensors:
         warn(f"{name}: sensor is not in the registry, its captures are not read. Add it to sensors.csv.")
+    return 0
+
+
+def _run_quarters(arguments: argparse.Namespace, settings: Any) -> int:
+    from tsubame.pipeline.freshness import quarter_states, span_of
+
+    if arguments.first or arguments.last:
+        raise UsageError("--quarters goes without --from and --to")
+    one, _, other = arguments.quarters.partition("..")
+    first, last = Quarter.parse(one), Quarter.parse(other or one)
+    if last < first:
+        raise UsageError("the last quarter lies before the first", expected=f"{first} or later", actual=str(last))
+    states = quarter_states(settings, span_of(first, last), now=datetime.now(UTC))
+    if arguments.json:
+        print_json([state.as_dict() for state in states])
+        return 0
+    for state in states:
+        edition = f"edition {state.edition}" if state.edition else ""
+        print(f"{state.quarter}  {state.state:8} {edition:11} {'; '.join(state.reasons)}".rstrip())
     return 0

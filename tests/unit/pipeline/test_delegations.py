@@ -301,8 +301,8 @@ def test_files_that_say_the_same_are_parsed_once(store, monkeypatch):
     put_all(store, *days(10))
     calls = []
     parse = module.parse_delegated
-    monkeypatch.setattr(module, "_bodies", module._Recent(64))
-    monkeypatch.setattr(module, "_headers", module._Recent(64))
+    monkeypatch.setattr(module, "_bodies", module.Recent(64))
+    monkeypatch.setattr(module, "_headers", module.Recent(64))
     monkeypatch.setattr(module, "parse_delegated", lambda *a, **k: calls.append(k["key"]) or parse(*a, **k))
     tables = {id(table) for _, _, table in DelegationArchive(store).tables(DAY, DAY + timedelta(days=9))}
     assert len(calls) == 5
@@ -331,8 +331,8 @@ def test_a_store_that_does_not_answer_is_not_taken_for_a_bad_file(store, monkeyp
     def refuse(self, key):
         raise Unavailable("gone", key=key)
 
-    monkeypatch.setattr(module, "_bodies", module._Recent(64))
-    monkeypatch.setattr(module, "_headers", module._Recent(64))
+    monkeypatch.setattr(module, "_bodies", module.Recent(64))
+    monkeypatch.setattr(module, "_headers", module.Recent(64))
     monkeypatch.setattr(Store, "read", refuse)
     with pytest.raises(Unavailable):
         DelegationArchive(store).in_use(DAY)
@@ -448,3 +448,28 @@ def test_the_import_command_goes_on_past_a_bad_file(settings, store, tmp_path, m
     assert main(["delegations", "import", str(good), "--json"]) == 0
     (entry,) = json.loads(capsys.readouterr().out)
     assert entry["outcome"] == "present"
+
+
+def test_an_md5_file_that_names_no_md5_is_flagged(store):
+    from tsubame.pipeline.counts import describe_snapshot
+
+    put_all(store, DAY)
+    put(store, DAY, "arin", md5="<html>404 not found</html>")
+    put(store, DAY, "apnic", md5=hashlib.md5(content("apnic", DAY)).hexdigest())
+    archive = DelegationArchive(store)
+    registries = describe_snapshot(archive, archive.in_use(DAY))["registries"]
+    found = {name: (entry["md5_ok"], entry["md5_unreadable"]) for name, entry in registries.items()}
+    assert found == {
+        "arin": (None, True),
+        "apnic": (True, False),
+        **dict.fromkeys(("afrinic", "lacnic", "ripencc"), (None, False)),
+    }
+
+
+def test_an_import_says_that_the_md5_beside_it_names_none(settings, tmp_path):
+    path = tmp_path / "delegated-arin-extended-20230120"
+    path.write_bytes(content("arin", DAY))
+    path.with_name(f"{path.name}.md5").write_text("nothing here")
+    arrival = import_delegation(settings, path)
+    assert (arrival.outcome, arrival.verified) == ("stored", False)
+    assert "names no MD5" in arrival.detail

@@ -1,0 +1,136 @@
+"""What a person should hear of without looking: one alarm, and where it is sent.
+
+``TSUBAME_ALARMS`` lists the receivers: ``smtp:ops@example.org`` (by Airflow's connection ``smtp_default``) and
+``webhook:https://…`` (POST of JSON), separated by commas. Every alarm is also in the log, as a warning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
+
+from tsubame.errors import UsageError
+from tsubame_airflow.deployment import deadline_hours, grace_hours
+
+log = logging.getLogger("tsubame.alarm")
+
+_SECONDS = 15
+KINDS = ("refused_edition", "missing_sensors", "stale_delegations", "event", "deadline")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that a person should know of.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        subject: the quarter, day or series that it is about.
+        text: one line.
+        more: further lines.
+    """
+
+    kind: str
+    subject: str
+    text: str
+    more: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """One line that stands alone."""
+        return f"TSUBAME {self.kind.replace('_', ' ')}: {self.subject}: {self.text}"
+
+
+Receiver = Callable[[Alarm], None]
+
+
+def receivers(environment: Mapping[str, str] | None = None) -> list[Receiver]:
+    """Return whom the deployment sends alarms to.
+
+    Raises:
+        UsageError: ``TSUBAME_ALARMS`` names a receiver of no known kind.
+    """
+    text = (os.environ if environment is None else environment).get("TSUBAME_ALARMS", "")
+    return [_receiver(entry.strip()) for entry in text.split(",") if entry.strip()]
+
+
+def _receiver(entry: str) -> Receiver:
+    kind, _, address = entry.partition(":")
+    if kind == "smtp" and "@" in address:
+        return lambda alarm: _mail(address, alarm)
+    if kind == "webhook" and address.startswith(("https://", "http://")):
+        return lambda alarm: _post(address, alarm)
+    raise UsageError(
+        "no receiver of alarms", key="TSUBAME_ALARMS", expected="smtp:ADDRESS or webhook:URL", actual=repr(entry)
+    )
+
+
+def raise_alarm(alarm: Alarm) -> None:
+    """Log an alarm and send it; a receiver that fails is logged and stops neither the others nor the task."""
+    log.warning("%s", alarm.title)
+    try:
+        chosen = receivers()
+    except UsageError as error:
+        log.error("%s", error)  # noqa: TRY400 - the message is the whole story
+        return
+    for receive in chosen:
+        try:
+            receive(alarm)
+        except Exception as error:  # noqa: BLE001 - an alarm must not fail what it tells of
+            log.error("an alarm could not be sent: %s: %s", type(error).__name__, error)  # noqa: TRY400
+
+
+def _mail(address: str, alarm: Alarm) -> None:
+    import html
+
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    content = "<br>\n".join(html.escape(line) for line in (alarm.text, *alarm.more))
+    with SmtpHook() as hook:
+        hook.send_email_smtp(to=address, subject=alarm.title, html_content=f"<p>{content}</p>")
+
+
+def _post(url: str, alarm: Alarm) -> None:
+    body = json.dumps(asdict(alarm) | {"title": alarm.title}, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - receivers() takes only HTTP
+    with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310 - receivers() takes only HTTP
+        pass
+
+
+async def deadline_missed(what: str, context: Mapping[str, Any]) -> None:
+    """Tell that a run was not done in time; Airflow's triggerer calls this.
+
+    A backfill's runs are queued all at once, long before their turn: they have no deadline.
+    """
+    run = context["dag_run"]
+    if run.get("run_type") == "backfill":
+        return
+    subject = str(run.get("partition_key") or run.get("dag_run_id") or run.get("run_id"))
+    await asyncio.to_thread(raise_alarm, Alarm("deadline", subject, what))
+
+
+def day_deadline() -> DeadlineAlert:
+    """Return the alert for a day that is not counted in time after its grace."""
+    return _deadline(grace_hours() + deadline_hours(), "the day is not counted in time")
+
+
+def quarter_deadline() -> DeadlineAlert:
+    """Return the alert for a quarter that is not published in time after its lag."""
+    return _deadline(deadline_hours(), "the quarter is not published in time")
+
+
+def _deadline(hours: int, what: str) -> DeadlineAlert:
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=hours),
+        callback=AsyncCallback("tsubame_airflow.alarms.deadline_missed", kwargs={"what": what}),
+    )

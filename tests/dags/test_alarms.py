@@ -1,0 +1,108 @@
+"""Alarms reach their receivers over real sockets; one that fails stops nothing."""
+
+import asyncio
+import email
+import json
+import logging
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+@pytest.fixture
+def alarms(in_process):
+    return in_process.alarms
+
+
+@pytest.fixture
+def webhook():
+    got = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", got
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def mailbox():
+    """An SMTP server that takes everything."""
+    got: list[str] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 here\r\n")
+            for line in iter(self.rfile.readline, b""):
+                if line.upper().startswith(b"DATA"):
+                    self.wfile.write(b"354 go on\r\n")
+                    got.append("".join(part.decode() for part in iter(self.rfile.readline, b".\r\n")))
+                self.wfile.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 ok\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server.server_address[1], got
+        server.shutdown()
+        thread.join()
+
+
+def test_an_alarm_is_posted_and_logged(alarms, webhook, monkeypatch, caplog):
+    url, got = webhook
+    monkeypatch.setenv("TSUBAME_ALARMS", f"webhook:http://127.0.0.1:9/nobody, webhook:{url}")
+    with caplog.at_level(logging.WARNING, "tsubame.alarm"):
+        alarms.raise_alarm(alarms.Alarm("event", "2023-02-28 37215/TCP", "6 times the mean"))
+    assert got == [
+        ("/hook", {
+            "kind": "event", "subject": "2023-02-28 37215/TCP", "text": "6 times the mean", "more": [],
+            "title": "TSUBAME event: 2023-02-28 37215/TCP: 6 times the mean",
+        })
+    ]  # fmt: skip
+    assert "TSUBAME event: 2023-02-28 37215/TCP: 6 times the mean" in caplog.text
+    assert "an alarm could not be sent: URLError" in caplog.text
+
+
+def test_an_alarm_is_mailed_by_airflows_connection(alarms, mailbox, monkeypatch):
+    port, got = mailbox
+    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": {
+        "disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.org"}}  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("TSUBAME_ALARMS", "smtp:ops@example.org")
+    alarms.raise_alarm(alarms.Alarm("refused_edition", "2023Q1", "ranks <disorder>", ("more",)))
+    mail = email.message_from_string(got[0])
+    assert mail["Subject"] == "TSUBAME refused edition: 2023Q1: ranks <disorder>"
+    assert mail["To"] == "ops@example.org"
+    (page,) = mail.get_payload()
+    assert page.get_payload(decode=True) == b"<p>ranks &lt;disorder&gt;<br>\nmore</p>"
+
+
+@pytest.mark.parametrize("setting", ["pager:123", "smtp:nobody", "webhook:file:///etc/passwd"])
+def test_a_receiver_of_no_known_kind_is_named(alarms, monkeypatch, caplog, setting):
+    monkeypatch.setenv("TSUBAME_ALARMS", setting)
+    with caplog.at_level(logging.ERROR, "tsubame.alarm"):
+        alarms.raise_alarm(alarms.Alarm("event", "x", "y"))
+    assert (
+        f"TSUBAME_ALARMS: no receiver of alarms: expected smtp:ADDRESS or webhook:URL, found {setting!r}" in caplog.text
+    )
+
+
+def test_a_missed_deadline_is_an_alarm_unless_it_is_a_backfills(alarms, webhook, monkeypatch):
+    url, got = webhook
+    monkeypatch.setenv("TSUBAME_ALARMS", f"webhook:{url}")
+    for kind in ("backfill", "scheduled"):
+        context = {"dag_run": {"run_type": kind, "partition_key": "2023Q1"}}
+        asyncio.run(alarms.deadline_missed("the quarter is not published in time", context=context))
+    assert [posted["title"] for _, posted in got] == ["TSUBAME deadline: 2023Q1: the quarter is not published in time"]
