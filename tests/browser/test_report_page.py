@@ -66,7 +66,7 @@ def test_one_language_is_shown_and_the_link_switches(page, url):
 
 def test_a_place_in_the_english_text_can_be_linked_to(page, url):
     page.goto(f"{url}/{PAGE}#en-basis")
-    assert page.is_visible("text=2. What the numbers rest on")
+    assert page.is_visible("text=3. What the numbers rest on")
     assert not page.is_visible("#ja h1")
 
 
@@ -88,7 +88,7 @@ def test_pictures_have_the_shape_the_page_reserves(page, url):
     ratios = page.evaluate("""[...document.querySelectorAll('#ja img[width]')].map(
         p => (p.naturalWidth / p.naturalHeight) / (p.getAttribute('width') / p.getAttribute('height'))
     )""")
-    assert len(ratios) == 3
+    assert len(ratios) == page.evaluate("document.querySelectorAll('#ja img').length") > 2
     assert all(0.98 < ratio < 1.02 for ratio in ratios)
 
 
