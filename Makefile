@@ -1,6 +1,6 @@
 # `make help` lists what there is. Everything runs in `.venv`, which `make setup` makes from the hash lock.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-backfill check bench fuzz airflow s3 lock clean clean-data
+.PHONY: help setup demo test test-airflow check bench fuzz airflow s3 lock clean clean-data
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done)
@@ -22,8 +22,8 @@ demo: setup ## simulate two quarters, run them through Airflow, publish (DETACH=
 test: setup ## every test
 	@$(RUN) -m pytest $(PYTEST)
 
-test-backfill: setup ## eight quarters through a live Airflow whose scheduler is killed in the middle (5 minutes)
-	@$(RUN) -m pytest -s -m long tests/integration/test_airflow_backfill.py $(PYTEST)
+test-airflow: setup ## what takes a live Airflow minutes: late captures, approval, the page, eight quarters with a killed scheduler
+	@$(RUN) -m pytest -s -m long tests/integration $(PYTEST)
 
 check: setup ## lint, types, import contracts, infra
 	@.venv/bin/ruff check .
