@@ -4,7 +4,12 @@ from importlib.resources import files
 
 import pytest
 
-PAGES = ("index.html", "2023Q1/editions/1/index.html", "2023Q1/editions/1/explore.html")
+PAGES = (
+    "index.html",
+    "2023Q1/editions/1/index.html",
+    "2023Q1/editions/1/explore.html",
+    "2023Q1/editions/1/regions.html",
+)
 RUN = "axe.run(document, {resultTypes: ['violations']})"
 
 

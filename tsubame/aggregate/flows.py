@@ -277,13 +277,6 @@ def write_flows(result: FlowsResult, sink: Any, metadata: dict[str, str] | None 
             writer.write_table(table, row_group_size=table.num_rows)
 
 
-def flows_parquet(result: FlowsResult, metadata: dict[str, str] | None = None) -> bytes:
-    """Return the flows as ``write_flows`` writes them."""
-    sink = io.BytesIO()
-    write_flows(result, sink, metadata)
-    return sink.getvalue()
-
-
 def read_accounting(metadata: dict[bytes, bytes]) -> dict[date, Accounting]:
     """Read the days' accounts back from the metadata of a flows object's schema."""
     days = json.loads(metadata[b"accounting_by_day"])

@@ -146,10 +146,6 @@ class Cube:
         return int(tables) + sum(int(array.nbytes) for array in arrays)
 
 
-DayCube = Cube
-"""The cube of a single day is a cube."""
-
-
 def day_cube(
     day: date,
     counts: pa.Table,

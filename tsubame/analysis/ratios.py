@@ -7,7 +7,6 @@ the first linked burst. A mean is that of the daily means per domestic sensor up
 
 from __future__ import annotations
 
-import math
 from datetime import date, timedelta
 
 import numpy as np
@@ -75,26 +74,7 @@ def windows_around(first: date, last: date, days: tuple[date, ...]) -> tuple[Win
     return before, Window(last + one, min(last + ten, days[-1]))
 
 
-def before_after(series: DailySeries, day: date) -> Ratio:
-    """Divide the mean of the 10 days after ``day`` by the mean of the 10 days before, the day left out."""
-    before, after = windows_around(day, day, series.days)
-    return ratio_of_means(series, after, before)
-
-
-def is_shift(ratio: Ratio, margin: float) -> bool | None:
-    """Say whether a ratio's interval lies wholly beyond ``margin`` or its inverse; None when unknown."""
-    if ratio.interval is None:
-        return None
-    low, high = ratio.interval
-    return low > margin or high < 1 / margin
-
-
 def _words(window: Window) -> str:
     if len(window) <= 0:
         return "(no day)"
     return str(window.first) if len(window) == 1 else f"{window.first}..{window.last}"
-
-
-def log_change(ratio: Ratio) -> float:
-    """Return the natural logarithm of a ratio's value, 0 where it has none."""
-    return math.log(ratio.value) if ratio.value else 0.0

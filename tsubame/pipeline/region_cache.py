@@ -31,7 +31,6 @@ from tsubame.regions.table import RegionTable
 LARGEST_BYTES = 2 << 30
 """What the folder may hold before the files used longest ago are removed: four quarters of daily files."""
 
-_Verified = tuple[DelegatedFile, bool]
 _SUFFIX = ".arrow"
 _CODECS = pa.ipc.IpcWriteOptions(compression="zstd")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from tsubame.analysis.explore import LEAST_SOURCES
 from tsubame.analysis.results import DailySeries, QuarterAnalysis, Reassignment
+from tsubame.publish.columns import DAY, NAME_EN, NAME_JA, PORT, PROTOCOL, SERIES, rows_table
 from tsubame.publish.noted_data import noted_table
 from tsubame.publish.region_data import region_tables
 from tsubame.report.cutoffs import PRINTED_RANKS
@@ -30,13 +31,8 @@ from tsubame.schemas import Column, TableSchema, enforce
 RANKING_CUTOFF = 100
 
 _RANK = Column("rank", pa.uint32(), "place by packets, 1 first", key=True)
-_DAY = Column("day", pa.date32(), "report day", key=True)
-_PROTOCOL = Column("protocol", pa.uint8(), "IPv4 protocol number: 1 ICMP, 6 TCP, 17 UDP")
-_PORT = Column("port", pa.uint16(), "destination port; null where the protocol has none", nullable=True)
 _LABEL = Column("label", pa.string(), "the port as the report prints it")
 _REGION = Column("region", pa.string(), "region of the source: ISO 3166 alpha-2 or a registry's own code")
-_NAME_JA = Column("name_ja", pa.string(), "the region's name in Japanese")
-_NAME_EN = Column("name_en", pa.string(), "the region's name in English")
 _FIGURES = (
     Column("packets", pa.uint64(), "packets kept of the domestic sensors", unit="packets"),
     Column(
@@ -52,22 +48,6 @@ _FIGURES = (
     Column("rank_high", pa.uint32(), "worst rank of the 95 % interval"),
     Column("close_to_next", pa.bool_(), "whether the next rank could as well be above this one"),
 )
-_SERIES = (
-    Column(
-        "packets",
-        pa.uint64(),
-        "packets of the domestic sensors; null on a day with no sensor up",
-        unit="packets",
-        nullable=True,
-    ),
-    Column(
-        "per_sensor",
-        pa.float64(),
-        "packets divided by the domestic sensors up that day; null with none up",
-        unit="packets per sensor",
-        nullable=True,
-    ),
-)
 _PINNED = tuple(
     Column(
         f"{column.name}_pinned",
@@ -76,7 +56,7 @@ _PINNED = tuple(
         column.unit,
         nullable=True,
     )
-    for column in _SERIES
+    for column in SERIES
 )
 
 PORT_RANKING = TableSchema(
@@ -84,8 +64,8 @@ PORT_RANKING = TableSchema(
     "a destination port of the quarter, by packets",
     (
         _RANK,
-        _PROTOCOL,
-        _PORT,
+        PROTOCOL,
+        PORT,
         Column("service", pa.string(), "IANA's service name; null where there is none", nullable=True),
         _LABEL,
         *_FIGURES,
@@ -94,26 +74,26 @@ PORT_RANKING = TableSchema(
 REGION_RANKING = TableSchema(
     "region_ranking",
     "a source region of the quarter, by packets",
-    (_RANK, _REGION, _NAME_JA, _NAME_EN, *_FIGURES),
+    (_RANK, _REGION, NAME_JA, NAME_EN, *_FIGURES),
 )
 PORT_SERIES = TableSchema(
     "port_series",
     "packets to one of the top ports on one report day",
-    (_DAY, _RANK, _PROTOCOL, _PORT, _LABEL, *_SERIES),
+    (DAY, _RANK, PROTOCOL, PORT, _LABEL, *SERIES),
 )
 REGION_SERIES = TableSchema(
     "region_series",
     "packets from one of the top regions on one report day",
-    (_DAY, _RANK, _REGION, _NAME_JA, _NAME_EN, *_SERIES, *_PINNED),
+    (DAY, _RANK, _REGION, NAME_JA, NAME_EN, *SERIES, *_PINNED),
 )
 REASSIGNMENT_SERIES = TableSchema(
     "reassignment_series",
     "packets of one region of a reassignment on one report day, as delegated that day and as pinned",
     (
-        _DAY,
+        DAY,
         Column("region", pa.string(), _REGION.meaning, key=True),
         Column("role", pa.string(), "whether the region gained (to) or lost (from) the blocks"),
-        *_SERIES,
+        *SERIES,
         *_PINNED,
     ),
 )
@@ -122,7 +102,7 @@ COVERAGE = TableSchema(
     "a sensor on a report day",
     (
         Column("sensor_id", pa.string(), "name of the sensor", key=True),
-        _DAY,
+        DAY,
         Column(
             "state",
             pa.string(),
@@ -151,9 +131,9 @@ EXPLORER = TableSchema(
     "explorer",
     "packets of a report day and sensor group that share port, region and tool; small cells are under other",
     (
-        _DAY,
+        DAY,
         Column("domestic", pa.bool_(), "whether the sensors stand in Japan", key=True),
-        Column("protocol", pa.uint8(), f"{_PROTOCOL.meaning}; null for all other ports", nullable=True, key=True),
+        Column("protocol", pa.uint8(), f"{PROTOCOL.meaning}; null for all other ports", nullable=True, key=True),
         Column("port", pa.uint16(), "destination port, 0 for ICMP; null for all other ports", nullable=True, key=True),
         Column("region", pa.string(), f"{_REGION.meaning}; other for those not shown apart", key=True),
         Column("region_pinned", pa.string(), "the same, as delegated on the quarter's first day", key=True),
@@ -203,7 +183,7 @@ def build_tables(analysis: QuarterAnalysis, plans: Sequence[FigurePlan]) -> dict
         "moved-blocks": (MOVED_BLOCKS, _moved_blocks((*analysis.reassignments, *analysis.minor_reassignments))),
     }
     for name, (schema, rows) in region_tables(analysis, tuple(plans)).items():
-        tables[name] = schema, _table(rows, schema)
+        tables[name] = schema, rows_table(rows, schema)
     for plan in plans:
         if plan.kind == BLOCKS:
             continue
@@ -225,16 +205,8 @@ def _shown(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["sources"] >= LEAST_SOURCES]
 
 
-def _table(rows: Iterable[Mapping[str, Any]], schema: TableSchema) -> pa.Table:
-    found = list(rows)
-    return pa.table(
-        [pa.array([row[column.name] for row in found], column.type) for column in schema.columns],
-        schema=schema.arrow(),
-    )
-
-
 def _ranking(rows: list[dict[str, Any]], schema: TableSchema) -> pa.Table:
-    return _table(
+    return rows_table(
         ({**row, "rank_low": row["rank_interval"][0], "rank_high": row["rank_interval"][1]} for row in rows),
         schema,
     )
@@ -259,7 +231,7 @@ def _port_series(analysis: QuarterAnalysis) -> pa.Table:
         same = {"rank": ranked.rank, "protocol": key[0], "port": key[1], "label": port_label(*key)}
         values = _values(series, len(series.days))
         rows += [{"day": day, **same, **value} for day, value in zip(series.days, values, strict=True)]
-    return _table(rows, PORT_SERIES)
+    return rows_table(rows, PORT_SERIES)
 
 
 def _region_series(analysis: QuarterAnalysis) -> pa.Table:
@@ -275,7 +247,7 @@ def _region_series(analysis: QuarterAnalysis) -> pa.Table:
             "name_en": region_name(ranked.region, "en"),
         }
         rows += [{**same, **row} for row in _observed_and_pinned(analysis, ranked.region)]
-    return _table(rows, REGION_SERIES)
+    return rows_table(rows, REGION_SERIES)
 
 
 def _observed_and_pinned(analysis: QuarterAnalysis, region: str) -> list[dict[str, Any]]:
@@ -293,12 +265,12 @@ def _reassignment_series(analysis: QuarterAnalysis, item: Reassignment) -> pa.Ta
         if region in analysis.region_series:
             same = {"region": region, "role": role}
             rows += [{**same, **row} for row in _observed_and_pinned(analysis, region)]
-    return _table(rows, REASSIGNMENT_SERIES)
+    return rows_table(rows, REASSIGNMENT_SERIES)
 
 
 def _coverage(analysis: QuarterAnalysis) -> pa.Table:
     states = {"u": "up", "d": "down", "-": "not expected"}
-    return _table(
+    return rows_table(
         (
             {"sensor_id": sensor_id, "day": day, "state": states[letter]}
             for sensor_id, letters in sorted(analysis.sensors.coverage.items())
@@ -309,7 +281,7 @@ def _coverage(analysis: QuarterAnalysis) -> pa.Table:
 
 
 def _moved_blocks(items: Iterable[Reassignment]) -> pa.Table:
-    return _table(
+    return rows_table(
         (
             {
                 "from_region": item.from_region,

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from tsubame.analysis.results import QuarterAnalysis, Reassignment
+from tsubame.publish.columns import DAY, SERIES
 from tsubame.report.plans import FigurePlan
 from tsubame.report.reassigned import reassigned_days
 from tsubame.report.region_plans import BLOCKS
@@ -51,7 +52,7 @@ EFFECTS = TableSchema(
     "region_effects",
     "what reassignment since the quarter's first day added to a region on one report day; each day adds up to 0",
     (
-        Column("day", pa.date32(), "report day", key=True),
+        DAY,
         Column("region", pa.string(), "alpha-2, a registry's own code, or a kind of space without one", key=True),
         Column("gained", pa.int64(), "packets as delegated that day minus packets as pinned", unit="packets"),
     ),
@@ -75,17 +76,10 @@ BLOCK_SERIES = TableSchema(
     "reassignment_blocks",
     "daily means behind a figure of the regions page",
     (
-        Column("day", pa.date32(), "report day", key=True),
+        DAY,
         Column("line", pa.string(), "observed, pinned (of a region) or block (packets from a moved block)", key=True),
         Column("name", pa.string(), "the region, or the block's CIDR", key=True),
-        Column("packets", pa.uint64(), "packets of the domestic sensors", unit="packets", nullable=True),
-        Column(
-            "per_sensor",
-            pa.float64(),
-            "packets divided by the domestic sensors up that day",
-            unit="packets per sensor",
-            nullable=True,
-        ),
+        *SERIES,
     ),
 )
 

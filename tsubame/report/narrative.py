@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from tsubame.analysis.results import Interval
 from tsubame.periods import Quarter
 from tsubame.report.names import Language
 
@@ -53,14 +52,6 @@ def times_text(ratio: float) -> str:
     if ratio >= 0.095 or ratio == 0:
         return f"{ratio:.1f}".removesuffix(".0")
     return f"{ratio:.1g}"
-
-
-def interval_text(interval: Interval | None, language: Language) -> str:
-    """Return ``（95%信頼区間 1.4〜1.6）``, or nothing where there is no interval."""
-    if interval is None:
-        return ""
-    low, high = (f"{end:.2f}" for end in interval)
-    return f"（95%信頼区間 {low}〜{high}）" if language == "ja" else f" (95% interval {low}–{high})"
 
 
 def previous_text(previous: int | None, cutoff: int, has_previous: bool, language: Language) -> str:

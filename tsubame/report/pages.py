@@ -113,7 +113,7 @@ def edition_parts(document: Mapping[str, Any], language: Language) -> dict[str, 
             "reassignments": by_id,
         },
         "moved": [
-            {**item, "days_before": _length(item["windows"][0]), "days_after": _length(item["windows"][1])}
+            {**item, "days_before": window_length(item["windows"][0]), "days_after": window_length(item["windows"][1])}
             for item in document["reassignments"]
             if _claim_id(item) in told
         ],
@@ -170,8 +170,9 @@ def _claim_id(item: Mapping[str, Any]) -> str:
     return f"reassignment-{item['from'].lower()}-{item['to'].lower()}-{item['date'].replace('-', '')}"
 
 
-def _length(window: Sequence[str]) -> int:
-    return (date.fromisoformat(window[1]) - date.fromisoformat(window[0])).days + 1
+def window_length(window: Sequence[str]) -> int:
+    """Return how many days a window of two ISO dates spans, both included; 0 for one that ends before it starts."""
+    return max((date.fromisoformat(window[1]) - date.fromisoformat(window[0])).days + 1, 0)
 
 
 def _carried(items: Sequence[Mapping[str, str]], language: Language) -> list[str]:

@@ -6,13 +6,12 @@ Rendered from ``report.json`` alone, like the report's own page.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-from tsubame.report.claims import english_in_sentence
 from tsubame.report.document import DRAFT
 from tsubame.report.names import LANGUAGES, Language, region_name
-from tsubame.report.pages import render_template, titles_of
+from tsubame.report.pages import name_region, render_template, titles_of, window_length
 from tsubame.report.reassigned import span_text
 from tsubame.report.region_words import CONDITIONS, VERDICTS, WORDS
 
@@ -59,7 +58,7 @@ def _part(
 ) -> dict[str, Any]:
     """Return what the page says of one reassignment."""
     slug = f"{item['from'].lower()}-{item['to'].lower()}-{item['date'].replace('-', '')}"
-    names = _name(item["from"], language), _name(item["to"], language)
+    names = name_region(item["from"], language), name_region(item["to"], language)
     when = span_text(date.fromisoformat(item["date"]), date.fromisoformat(item["last"]))[language == "en"]
     claims = [claim for claim in document["claims"] if claim["id"] == f"reassignment-{slug}"]
     return {
@@ -73,7 +72,7 @@ def _part(
         "conditions": _conditions(item, language),
         "holders": len({block["holder"] for block in item["blocks"]}),
         "addresses": sum(block["addresses"] for block in item["blocks"]),
-        "days": [_days(window) for window in item["windows"]],
+        "days": [window_length(window) for window in item["windows"]],
         "figure": figures.get(f"blocks-{slug}"),
     }
 
@@ -119,12 +118,3 @@ def _times(ratio: float | None, language: Language) -> str:
     if ratio is None:
         return "－" if language == "ja" else "–"
     return f"{ratio:.2f}倍" if language == "ja" else f"× {ratio:.2f}"
-
-
-def _name(region: str, language: Language) -> str:
-    return region_name(region, "ja") if language == "ja" else english_in_sentence(region)
-
-
-def _days(window: list[str]) -> int:
-    first, last = map(date.fromisoformat, window)
-    return max((last - first + timedelta(days=1)).days, 0)

@@ -12,7 +12,7 @@ import pytest
 
 from tsubame.aggregate import flows as module
 from tsubame.aggregate import uniting
-from tsubame.aggregate.flows import FlowsResult, build_flows, flows_parquet, read_accounting
+from tsubame.aggregate.flows import FlowsResult, build_flows, read_accounting, write_flows
 from tsubame.capture.accounting import Accounting
 from tsubame.errors import UnsupportedCapture
 from tsubame.schemas import FLOWS
@@ -210,11 +210,17 @@ def test_more_classes_than_a_batch_names_are_grouped_all_the_same():
     ]
 
 
+def written(result, metadata=None):
+    sink = io.BytesIO()
+    write_flows(result, sink, metadata)
+    return sink.getvalue()
+
+
 def test_parquet_carries_the_account_and_reads_back():
     at = instant(2023, 1, 5, 23, 59, 59)
     result = build(capture([(at, packet(1)), (at + 2, packet(5))]))
-    content = flows_parquet(result, {"capture": "c.pcap"})
-    assert content == flows_parquet(build(capture([(at, packet(1)), (at + 2, packet(5))])), {"capture": "c.pcap"})
+    content = written(result, {"capture": "c.pcap"})
+    assert content == written(build(capture([(at, packet(1)), (at + 2, packet(5))])), {"capture": "c.pcap"})
     table = pq.read_table(io.BytesIO(content))
     assert table.to_pylist() == result.table.to_pylist()
     assert table.schema.metadata[b"capture"] == b"c.pcap"
@@ -227,4 +233,4 @@ def test_a_file_that_is_no_capture_is_refused_and_can_be_recorded():
     result = FlowsResult.rejected(caught.value, hint=date(2023, 1, 1))
     assert result.table.num_rows == 0
     assert "c.pcap" in result.accounting_by_day[date(2023, 1, 1)].error
-    assert pq.read_table(io.BytesIO(flows_parquet(result))).num_rows == 0
+    assert pq.read_table(io.BytesIO(written(result))).num_rows == 0

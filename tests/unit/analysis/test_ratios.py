@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from tsubame.analysis.ratios import (
-    before_after,
     day_over_window,
     growth,
-    is_shift,
     ratio_of_means,
     windows_around,
 )
@@ -39,17 +37,6 @@ def test_growth_is_the_last_ten_days_over_the_first_ten():
     assert found.formula == ("mean per domestic sensor 2023-03-22..2023-03-31 / 2023-01-01..2023-01-10")
 
 
-def test_before_and_after_leave_the_day_itself_out():
-    day = date(2023, 1, 23)
-    values = [100.0 if d < day else 5000.0 if d == day else 800.0 for d in Q.days]
-    found = before_after(series_of(values), day)
-    assert found.value == 8
-    assert (found.numerator.as_text(), found.denominator.as_text()) == (
-        ["2023-01-24", "2023-02-02"],
-        ["2023-01-13", "2023-01-22"],
-    )
-
-
 def test_a_day_over_a_window():
     day = date(2023, 2, 28)
     values = [600.0 if d == day else 100.0 for d in Q.days]
@@ -65,7 +52,6 @@ def test_days_down_do_not_count_and_zero_divides_nothing(gap):
     found = growth(series_of(values))
     assert found.value is None
     assert found.interval is None
-    assert is_shift(found, 1.25) is None
 
 
 def test_a_window_with_days_down_is_the_mean_of_the_others():

@@ -75,7 +75,8 @@ def test_the_page_says_what_the_document_says(document):
         (claim,) = [claim for claim in document["claims"] if claim["id"] == "reassignment-gb-nl-20230121"]
         assert claim[f"text_{language}"] in text
     assert "<script" not in page
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
     assert {picture["src"] for picture in reader.pictures} == {
         f"figures/blocks-gb-nl-20230121.{language}.svg" for language in ("ja", "en")
     }
