@@ -39,6 +39,7 @@ from tsubame.analysis.templates import (
     Templates,
     make_templates,
 )
+from tsubame.analysis.threads import one_thread
 from tsubame.periods import Window
 
 TOP_THRESHOLD = 14.0
@@ -79,6 +80,7 @@ LINK_DAYS = 10
 """Events so near to each other are compared with what was before the first of them."""
 
 
+@one_thread()
 def detect_events(series: DailySeries, *, threshold: float = THRESHOLD) -> tuple[Event, ...]:
     """Find the events of a series, in order of onset.
 

@@ -26,6 +26,7 @@ from tsubame.analysis.series import (
     summarise_sensors,
 )
 from tsubame.analysis.steps import find_steps
+from tsubame.analysis.threads import one_thread
 from tsubame.analysis.timeline import MovedBlock, build_timeline
 from tsubame.errors import NotReady
 from tsubame.periods import Quarter
@@ -65,6 +66,7 @@ class _Ranks:
     regions: tuple[RankedRegion, ...]
 
 
+@one_thread()
 def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
     """Rank, compare and explain.
 

@@ -161,9 +161,8 @@ class _State:
     def refit(self, chosen: Sequence[int], rounds: int = 2) -> None:
         """Fit level, week and templates together, and the working response about them."""
         for _ in range(rounds):
-            inverse = np.linalg.inv(covariance(self.data, self.counting, self.noise))
             columns = np.column_stack([self.data.base, self.shapes[list(chosen)].T])
-            weighted = inverse @ columns
+            weighted = np.linalg.solve(covariance(self.data, self.counting, self.noise), columns)
             prior = np.eye(columns.shape[1]) * 1e-6
             prior[:8, :8] = week_prior(self.noise.week_spread)
             fitted = columns @ np.linalg.solve(columns.T @ weighted + prior, weighted.T @ self.response)
