@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ SECONDS_TO_START = 300
 SECONDS_TO_STOP = 20
 _BEHIND_THE_API = ("scheduler", "triggerer")
 _ORDER_OF_STOPPING = ("migrate", "scheduler", "triggerer", "dag-processor", "api-server")
+_EXCEPTION = re.compile(r"[\w.]+(Error|Exception): \S")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 POOLS = {"dask": (1, "Tasks that compute on Dask; one at a time uses every core.")}
@@ -179,8 +181,9 @@ class Services:
         return self.deployment.service_logs / f"{name}.log"
 
     def _died(self, name: str, status: int) -> Unavailable:
-        lines = self._log_of(name).read_text(errors="replace").splitlines()
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        lines = [line.strip() for line in self._log_of(name).read_text(errors="replace").splitlines() if line.strip()]
+        # An exception says more than the hints that its library puts below it.
+        said = next((line for line in reversed(lines[-5:]) if _EXCEPTION.match(line)), (lines or ["nothing"])[-1])
         return Unavailable(
             f"Airflow's {name} has ended with status {status}", actual=said[:300],
             hint=f"Read {self._log_of(name)}.",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.airflow.services import POOLS
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 DAG_FILES = sorted((CHECKOUT / "dags").glob("*.py"))
 PARSE_SECONDS = 0.5
@@ -58,6 +60,8 @@ def test_tasks_that_compute_on_dask_share_its_pool_and_what_waits_does_not_hold_
         "report_quarter.complete_days", "report_quarter.validate", "report_quarter.publish",
         "observe_day.ingest", "observe_day.count",
     }  # fmt: skip
+    used = {task["pool"] for dag in loaded["dags"].values() for task in dag["tasks"].values()}
+    assert used - {"default_pool"} <= set(POOLS), "`make airflow` makes every pool that a task names"
 
 
 def test_a_day_and_a_quarter_have_deadlines(loaded):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +17,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from infra.airflow.client import Client, NoAnswer, Refused
 from infra.airflow.configuration import deploy
@@ -34,6 +38,20 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TSUBAME_"))}
     places = {f"TSUBAME_{n.upper()}_URL": str(folder / n) for n in ("captures", "delegations", "lake", "site")}
     return kept | places | {"AIRFLOW_HOME": str(folder / "airflow"), "PORT": str(free_port())} | more
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Every process that works for the Airflow of ``home``."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            # Services write their title over their environment, but all work in the home.
+            inside = process.environ().get("AIRFLOW_HOME") == str(home) or process.cwd() == str(home)
+            if inside and process.pid != os.getpid():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
 
 
 @dataclass
@@ -57,9 +75,13 @@ class Live:
         deployment = deploy(self.env)
         self.client = Client(deployment.url, "admin", lambda: deployment.password)
 
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(120)
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the services as a person or the machine does; nothing of them stays."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            assert self.process.wait(120) == 0, self.said.read_text()[-2000:]
+        left = processes_of(Path(self.env["AIRFLOW_HOME"]))
+        assert left == [], [process.cmdline() for process in left]
 
     def await_(self, what: str, ready: Callable[[], Any], seconds: float = 480) -> Any:
         """Return what ``ready`` gives as soon as it gives something."""
@@ -121,6 +143,22 @@ class Live:
 
     def state(self, dag: str, run_id: str, task: str) -> str | None:
         return {each["task_id"]: each["state"] for each in self.tasks(dag, run_id)}.get(task)
+
+    def await_question(self, dag: str, run_id: str, task: str) -> None:
+        """Wait until a task asks a person, and Airflow is ready for the answer.
+
+        An answer within the second or two until the scheduler has seen the asking process end is lost, and asked for
+        again (apache/airflow#67287, #72716); people read longer than that.
+        """
+
+        def ready() -> bool:
+            (asking,) = [t for t in self.tasks(dag, run_id) if t["task_id"] == task]
+            attempt = rf"task_id={task}, run_id={re.escape(run_id)},.* try_number={asking['try_number']},"
+            said = Path(self.env["AIRFLOW_HOME"], "logs", "services", "scheduler.log").read_text(errors="replace")
+            noted = any(re.search(attempt, line) for line in said.splitlines() if " state=awaiting_input," in line)
+            return asking["state"] == "awaiting_input" and noted
+
+        self.await_("a question", ready)
 
     def await_run(self, dag: str, run_id: str, seconds: float = 480) -> str:
         """Wait for a run's end and return its state."""

@@ -52,3 +52,16 @@ def s3_service(tmp_path_factory):
 
     with S3Service(tmp_path_factory.mktemp("s3"), users=("reader",)) as service:
         yield service
+
+
+@pytest.fixture(scope="module", params=["sqlite"])
+def database(request):
+    """Settings that choose where Airflow's metadata are; a new database for each module."""
+    import secrets
+
+    if request.param == "sqlite":
+        return {}
+    server = request.getfixturevalue("postgres")
+    name = f"airflow_{secrets.token_hex(4)}"
+    server.execute(f"CREATE DATABASE {name} OWNER airflow;")
+    return {"DATABASE": f"{server.url.rpartition('/')[0]}/{name}"}

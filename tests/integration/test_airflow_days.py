@@ -23,12 +23,12 @@ LATE = "jp-b/2023/01/24"
 
 
 @pytest.fixture(scope="module")
-def alarms():
+def alarms(database):
     return []
 
 
 @pytest.fixture(scope="module")
-def place(tiny, tmp_path_factory):
+def place(tiny, database, tmp_path_factory):
     """The tiny scenario without one day's delegation files, one late capture, and all of a sensor's last days."""
     place = tmp_path_factory.mktemp("days")
     for name in ("captures", "delegations"):
@@ -42,7 +42,7 @@ def place(tiny, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def live(tiny, place, alarms, dask_address):
+def live(tiny, place, alarms, database, dask_address):
     def answer(method, path, body):
         if method == "POST":
             alarms.append(json.loads(body))
@@ -53,7 +53,8 @@ def live(tiny, place, alarms, dask_address):
     with airflow_live.http_server(answer) as url:
         registries = {f"TSUBAME_RIR_BASE_URL_{name}": url for name in ("AFRINIC", "APNIC", "ARIN", "LACNIC", "RIPENCC")}
         with airflow_live.services(
-            place, DASK_SCHEDULER_ADDRESS=dask_address, TSUBAME_ALARMS=f"webhook:{url}/alarms", **registries,
+            place, DASK_SCHEDULER_ADDRESS=dask_address, TSUBAME_ALARMS=f"webhook:{url}/alarms",
+            **registries, **database,
             # Two centuries: the days of the scenario are still waited for.
             TSUBAME_GRACE_HOURS="2000000", TSUBAME_POLL_SECONDS="1", TSUBAME_LOOKBACK_DAYS="1",
             TSUBAME_REPUBLISH="yes", TSUBAME_DEADLINE_HOURS="0",
@@ -154,7 +155,7 @@ def test_a_refused_edition_is_rejected_then_approved_by_a_person(live, place, se
     pq.write_table(pq.read_table(counts, partitioning=None).slice(1), counts)
     run = live.trigger("report_quarter", "2023Q1")
     where = f"/dags/report_quarter/dagRuns/{run}/taskInstances/decide/-1/hitlDetails"
-    live.await_("a question", lambda: live.state("report_quarter", run, "decide") == "awaiting_input")
+    live.await_question("report_quarter", run, "decide")
     asked = live.client.get(where)
     assert "2023Q1" in asked["subject"]
     assert "Failed critical expectations" in asked["body"]
@@ -171,7 +172,7 @@ def test_a_refused_edition_is_rejected_then_approved_by_a_person(live, place, se
 
     clear = {"dry_run": False, "dag_run_id": run, "task_ids": ["decide"], "include_downstream": True}
     live.client.post("/dags/report_quarter/clearTaskInstances", {**clear, "only_failed": False})
-    live.await_("a question", lambda: live.state("report_quarter", run, "decide") == "awaiting_input")
+    live.await_question("report_quarter", run, "decide")
     live.client.patch(where, {"chosen_options": ["Approve"], "params_input": {"comment": ""}})
     assert live.await_run("report_quarter", run) == "success"
     edition = place / "site" / "2023Q1" / "editions" / "3"

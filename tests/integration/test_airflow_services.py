@@ -15,37 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from airflow_live import environment, free_port, processes_of
+
 from infra.airflow.client import Client
 from infra.airflow.configuration import Deployment, deploy
 from tsubame.errors import Unavailable, UsageError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def environment(folder: Path, **more: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TSUBAME_"))}
-    places = {f"TSUBAME_{n.upper()}_URL": str(folder / n) for n in ("captures", "delegations", "lake", "site")}
-    return kept | places | {"AIRFLOW_HOME": str(folder / "airflow"), "PORT": str(free_port())} | more
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def processes_of(home: Path) -> list[psutil.Process]:
-    """Every process that works for the Airflow of ``home``."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            # Services write their title over their environment, but all work in the home.
-            inside = process.environ().get("AIRFLOW_HOME") == str(home) or process.cwd() == str(home)
-            if inside and process.pid != os.getpid():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def run(module: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
