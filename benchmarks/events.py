@@ -11,7 +11,8 @@ that knows no kinds matches any, and what it says between an event's onset and e
 The first bound is that of a likelihood ratio test which knows the event's shape and onset and the noise, and claims
 something in 1 % of the series without events: no detector finds more. The second is that of one which knows the noise
 but must search: it tries about 1,000 independent shapes. Neither has to say of which kind the event is.
-Times are CPU seconds of one process with one thread (OMP_NUM_THREADS=1).
+"Worlds" are of a second simulator (``event_series/worlds.py``) that shares nothing with the first but the scoring.
+Times are CPU seconds of one process.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ from event_series.detectors import segment_counts, segment_logarithm, templates,
 from event_series.families import FAMILIES, NULLS, simulate
 from event_series.scoring import Detector, Found, Tally, judge
 from event_series.shapes import GRADUAL, KINDS
+from event_series.worlds import EDGE_DAYS, WORLDS, simulate_world
 
 from tsubame.analysis.events import THRESHOLD, TOP_THRESHOLD
 
 HELD_OUT = 5000
+QUARTER_DAYS = 90
 Z_ONE_PERCENT = 2.326
 SEARCHED = 19.5
 """What twice the log likelihood must rise by if one of about 1,000 independent shapes is to do so by chance in 1 %."""
@@ -85,6 +88,7 @@ def run(quarters: int, nulls: int, compared: int, seed: int) -> Iterator[str]:
     yield from families_table(tallies, typical)
     yield from bands_table(total(tallies.values()))
     yield from intervals_table(total(tallies.values()))
+    yield from worlds_table(seed, quarters, nulls)
     seconds = spent / (quarters * len(FAMILIES))
     yield from nulls_table(seed, nulls, seconds)
 
@@ -238,6 +242,58 @@ def intervals_table(whole: Tally) -> Iterator[str]:
             f"{coverage(wide)[0]:.3f} | {factor:.3f} |"
         )
     yield ""
+
+
+def worlds_table(seed: int, quarters: int, nulls: int) -> Iterator[str]:
+    """Show each world of the second simulator, with and without events."""
+    yield "## Worlds: a second simulator"
+    yield ""
+    yield "False: events claimed per series without any, threshold 20 (≤ 0.01) and 14 (Top 5, ≤ 0.05)."
+    yield ""
+    yield "| world | events | recall | located | precision | onset error | onset covered | factor covered | false | Top 5 |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    tallies: dict[bool, list[Tally]] = {True: [], False: []}
+    claimed: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+    for number, world in enumerate(WORLDS):
+        tally = Tally()
+        for index in range(quarters):
+            quarter = simulate_world(world, np.random.default_rng((seed, 100 + number, index)))
+            judge(tally, quarter, templates(THRESHOLD)(quarter.series))
+        false = _false_in_world(seed, number, nulls)
+        tallies[world.typical].append(tally)
+        claimed[world.typical].append(false)
+        yield _world_row(world.name if world.typical else f"*{world.name}*", tally, false, nulls)
+    typical = total(tallies[True])
+    false = (sum(each[0] for each in claimed[True]), sum(each[1] for each in claimed[True]))
+    yield _world_row("**range asked for**", typical, false, nulls * len(tallies[True]))
+    yield ""
+    edges = [f for f in typical.found if not EDGE_DAYS <= f.truth.onset < QUARTER_DAYS - EDGE_DAYS]
+    edges = [f for f in edges if f.truth.kind != GRADUAL]
+    kinds = ", ".join(f"{kind} {typical.recall(kind):.3f}" for kind in KINDS)
+    yield f"Recall by kind: {kinds}; of the {len(edges)} that begin in the first or last ten days "
+    yield f"(ramps apart) {Tally(edges).recall():.3f}."
+    yield ""
+
+
+def _false_in_world(seed: int, number: int, nulls: int) -> tuple[int, int]:
+    """Return how many events are claimed in quarters without any, with either threshold."""
+    high = low = 0
+    for index in range(nulls):
+        rng = np.random.default_rng((seed + 1, 100 + number, index))
+        series = simulate_world(WORLDS[number], rng, null=True).series
+        claims = len(templates(TOP_THRESHOLD)(series))
+        low += claims
+        high += len(templates(THRESHOLD)(series)) if claims else 0
+    return high, low
+
+
+def _world_row(name: str, tally: Tally, false: tuple[int, int], nulls: int) -> str:
+    onset, factor = coverage(tally.found)
+    return (
+        f"| {name} | {len(tally.found)} | {tally.recall():.3f} | {tally.recall(located=True):.3f} | "
+        f"{tally.precision:.3f} | {_errors(tally)} | {onset:.3f} | {factor:.3f} | "
+        f"{false[0] / nulls:.4f} | {false[1] / nulls:.4f} |"
+    )
 
 
 def nulls_table(seed: int, nulls: int, seconds_with_events: float) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 A sum of shapes fits a series in more than one way. What is said of it should not depend on which was found, so
 
-* a shift that another one takes back within ``LONGEST_BURST`` days is a burst;
 * a shift after which the level goes on rising (or falling) until the next event is a gradual change, where a line
   leaves at most ``STRAIGHTER`` of what the step leaves;
 * bursts of one direction that lie within or over each other are cut where either begins or ends, and on each part
@@ -25,11 +24,8 @@ import numpy as np
 from tsubame.analysis.events import first_linked
 from tsubame.analysis.ratios import WINDOW_DAYS, day_over_window, growth, slice_of, values_in
 from tsubame.analysis.results import DailySeries, Event
-from tsubame.analysis.templates import BURST, DECAY, GRADUAL, LONGEST_BURST, SHIFT
+from tsubame.analysis.templates import BURST, DECAY, GRADUAL, SHIFT
 from tsubame.periods import ONE_DAY, Window
-
-TAKEN_BACK = 0.35
-"""Part of a shift's effect, as a logarithm, that may be left after the shift that takes it back."""
 
 SAME_LEVEL = 1.15
 """Parts of overlapping bursts whose factors differ by less than this are one."""
@@ -47,39 +43,11 @@ def as_episodes(series: DailySeries, events: Sequence[Event]) -> tuple[Event, ..
     """Return the events of a series in the form in which they are told, in order of onset."""
     if not events:
         return ()
-    found = _without_overlaps(_shifts_to_bursts(events), series)
+    found = _without_overlaps(events, series)
     found = [_straightened(series, event, found) for event in found]
     found = sorted(found, key=lambda event: (event.onset, event.kind))
     told = [_measured(series, event, found) for event in found]
     return tuple(_ended(series, event) for event in told)
-
-
-def _shifts_to_bursts(events: Sequence[Event]) -> list[Event]:
-    """Make a burst of each shift and the next one, where that takes it back."""
-    shifts = sorted((event for event in events if event.kind == SHIFT), key=lambda event: event.onset)
-    kept = [event for event in events if event.kind != SHIFT]
-    while shifts:
-        first = shifts.pop(0)
-        if shifts and _takes_back(first, shifts[0]):
-            second = shifts.pop(0)
-            kept.append(
-                replace(
-                    first,
-                    kind=BURST,
-                    peak=first.onset,
-                    end=second.onset - ONE_DAY,
-                    strength=min(first.strength, second.strength),
-                )
-            )
-        else:
-            kept.append(first)
-    return kept
-
-
-def _takes_back(first: Event, second: Event) -> bool:
-    up, down = math.log(first.factor), math.log(second.factor)
-    near = (second.onset - first.onset).days <= LONGEST_BURST
-    return near and up * down < 0 and abs(up + down) <= TAKEN_BACK * max(abs(up), abs(down))
 
 
 def _straightened(series: DailySeries, event: Event, events: Sequence[Event]) -> Event:

@@ -25,6 +25,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from tsubame.analysis.joining import EDGE_DAYS, join_events
 from tsubame.analysis.noise import Counted
 from tsubame.analysis.ratios import WINDOW_DAYS, growth, ratio_of_means
 from tsubame.analysis.results import DailySeries, Event, Ratio
@@ -101,8 +102,9 @@ def detect_events(series: DailySeries, *, threshold: float = THRESHOLD) -> tuple
     fit = search(prepared, templates, threshold)
     if fit is None:
         return ()
-    events = [_event(series, templates, fit, place) for place in _reported(templates, fit)]
-    events.sort(key=lambda event: (event.onset, event.kind))
+    effects = fit.effects + _absorbed(templates, fit)
+    events = [_event(series, templates, fit, place, effects[place]) for place in _reported(templates, fit, effects)]
+    events = join_events(series, events)
     return tuple(replace(event, ratio=_ratio(series, event, events)) for event in events)
 
 
@@ -122,14 +124,30 @@ def _prepare(series: DailySeries) -> Counted | None:
     return Counted(at, kept, sensors, base)
 
 
-def _reported(templates: Templates, fit: Fit) -> list[int]:
+def _absorbed(templates: Templates, fit: Fit) -> np.ndarray:
+    """Return what each chosen burst has beside its own effect, on average over its days, (chosen,) float64.
+
+    That is of bursts and spikes too small to be told: they are part of the larger one that they lie over.
+    """
+    chosen, effects = np.array(fit.chosen), fit.effects
+    kind, more = templates.kind[chosen], np.zeros(len(chosen))
+    small = np.isin(kind, [KINDS.index(BURST), KINDS.index(DECAY)]) & (np.abs(effects) < np.log(SMALLEST_FACTOR[BURST]))
+    for place in np.flatnonzero(kind == KINDS.index(BURST)):
+        days = slice(templates.onset[chosen[place]], templates.end[chosen[place]] + 1)
+        own = effects[place]
+        part = small & (effects * own > 0) & (np.abs(effects) < abs(own))
+        more[place] = effects[part] @ templates.shapes[chosen[part], days].mean(axis=1)
+    return more
+
+
+def _reported(templates: Templates, fit: Fit, effects: np.ndarray) -> list[int]:
     """Return which of the chosen templates are events of their own.
 
     Left out are small ones, gaps in the data, those that begin within a burst or spike of several times their
     effect (no spike has exactly a template's shape, and what is left over is no event), and ramps that another
     one takes back.
     """
-    chosen, effects = np.array(fit.chosen), fit.effects
+    chosen = np.array(fit.chosen)
     kind, onset, end = templates.kind[chosen], templates.onset[chosen], templates.end[chosen]
     passing = np.isin(kind, [KINDS.index(BURST), KINDS.index(DECAY)])
     ramps = effects[kind == KINDS.index(GRADUAL)] @ templates.shapes[chosen[kind == KINDS.index(GRADUAL)]]
@@ -143,7 +161,13 @@ def _reported(templates: Templates, fit: Fit) -> list[int]:
         within &= size < PART_OF_A_SPIKE * np.abs(effects)
         net = ramps[end[place]] - (ramps[onset[place] - 1] if onset[place] else 0.0)
         taken_back = name == GRADUAL and net * np.sign(effects[place]) < max(0.5 * size, np.log(smallest))
-        if not (small or gap or within.any() or taken_back):
+        # ``joining`` adds to an event what is the rest of its effect.
+        rest = (kind == kind[place]) & (effects * effects[place] > 0) & (size < np.abs(effects))
+        rest &= (np.abs(onset - onset[place]) <= EDGE_DAYS) & (np.abs(end - end[place]) <= EDGE_DAYS)
+        rest &= end - onset >= 2 * EDGE_DAYS
+        if rest.any() and name in (SHIFT, BURST):
+            kept.append(place)
+        elif not (small or gap or within.any() or taken_back):
             kept.append(place)
     return kept
 
@@ -161,7 +185,7 @@ def _gaps(packets: np.ndarray) -> np.ndarray:
     return found
 
 
-def _event(series: DailySeries, templates: Templates, fit: Fit, place: int) -> Event:
+def _event(series: DailySeries, templates: Templates, fit: Fit, place: int, effect: float) -> Event:
     index = fit.chosen[place]
     others = [other for other in fit.chosen if other != index]
     kind = KINDS[int(templates.kind[index])]
@@ -177,7 +201,6 @@ def _event(series: DailySeries, templates: Templates, fit: Fit, place: int) -> E
     mean = float(weight @ effects)
     variance = float(weight @ (1 / sizes[same] + (effects - mean) ** 2))
     end = int(templates.end[index])
-    effect = float(fit.effects[place])
     half = STANDARD_ERRORS * float(np.sqrt(variance + (MISFIT[kind] * effect) ** 2))
     days = series.days
     lasting = kind == SHIFT or (kind != GRADUAL and end == len(days) - 1)

@@ -28,8 +28,11 @@ RISES = (0, 1, 2, 3, 4, 6)
 DECAYS = (1.5, 3.0, 5.0, 8.0, 13.0)
 """Days in which what a spike added falls to a third."""
 
-POWER_DECAYS = (4.0, 10.0)
-"""Days in which it falls to a quarter, where the decay slows down."""
+POWER_DECAYS = ((4.0, 2.0), (10.0, 2.0))
+"""Days and powers of decays that slow down: after so many days the power of a half is left."""
+
+ROUNDED = (2.0, 3.0, 4.5, 6.5, 9.0)
+"""Days from the onset of a spike without an edge to its peak: it rises, and falls, as t·exp(-t) does."""
 
 AMPLITUDES = (0.5, 6.0)
 """What falls exponentially is the packets added, not their logarithm; the two differ the more, the larger the
@@ -41,6 +44,9 @@ RAMPS = (20, 26, 32, 38, 45, 52, 60, 68, 76, 84)
 
 BENDS = (-0.75, 0.0, 3.0)
 """A ramp is straight in the level (rising to 1 + 3 times, falling by 0.75) or in its logarithm (0)."""
+
+SHORTEST_S = 32
+"""Days of a ramp that begins and ends gently, too; it is said to last from a tenth to nine tenths of its effect."""
 
 MARGIN = 4
 """Days that a level must have on both sides of a shift; what is nearer to an end is a burst."""
@@ -62,7 +68,7 @@ class Templates:
     Attributes:
         shapes: (k, n) float32, effect on the logarithm of the level, 1 at most.
         kind: (k,) int64, index into ``KINDS``.
-        onset: (k,) int64, first day with an effect.
+        onset: (k,) int64, first day with an effect; with a tenth of it where it begins gently.
         end: (k,) int64, last day with an effect of a tenth; the last day where it stays.
         cost, cost_of_fall: (k,) float32, what a shape must gain over a shift as a rise and as a fall; infinite
             where it is the shape of the other only.
@@ -123,19 +129,38 @@ def _ramps(days: np.ndarray, onset: int) -> Iterator[_Row]:
         for bend in BENDS:
             shape = np.log1p(bend * part) / np.log1p(bend) if bend else part
             yield GRADUAL, onset, onset + length - 1, int(np.sign(bend)), shape
+        if length >= SHORTEST_S:
+            shape = part**2 * (3 - 2 * part)
+            first, last = (int(np.flatnonzero(shape >= level)[0]) for level in (0.1, 0.9))
+            yield GRADUAL, first, last, 0, shape
 
 
 def _spikes(days: np.ndarray, onset: int) -> Iterator[_Row]:
+    if onset < 1:
+        return
+    for added in (*_edged(days, onset), *_rounded(days, onset)):
+        added[days < onset] = 0.0
+        for amplitude in AMPLITUDES:
+            shape = np.log1p(amplitude * added) / np.log1p(amplitude)
+            yield DECAY, onset, int(np.flatnonzero(shape >= 0.1)[-1]), 1, shape
+
+
+def _edged(days: np.ndarray, onset: int) -> Iterator[np.ndarray]:
+    """Yield what spikes add that rise in a line and fall from the next day on."""
     for rise in RISES:
         # The decay must be seen.
-        if onset < 1 or onset + rise > len(days) - 5:
+        if onset + rise > len(days) - 5:
             continue
         since = days - onset - rise
         falls = [np.exp(-np.maximum(since, 0) / fall) for fall in DECAYS]
-        falls += [(1 + np.maximum(since, 0) / fall) ** -2.0 for fall in POWER_DECAYS]
+        falls += [(1 + np.maximum(since, 0) / fall) ** -power for fall, power in POWER_DECAYS]
         for falling in falls:
-            added = np.where(since <= 0, (since + rise + 1) / (rise + 1), falling)
-            added[days < onset] = 0.0
-            for amplitude in AMPLITUDES:
-                shape = np.log1p(amplitude * added) / np.log1p(amplitude)
-                yield DECAY, onset, int(np.flatnonzero(shape >= 0.1)[-1]), 1, shape
+            yield np.where(since <= 0, (since + rise + 1) / (rise + 1), falling)
+
+
+def _rounded(days: np.ndarray, onset: int) -> Iterator[np.ndarray]:
+    """Yield what spikes add that have no edge."""
+    for peak in ROUNDED:
+        if onset + peak <= len(days) - 5:
+            part = np.maximum(days - onset + 1, 0.0) / peak
+            yield part * np.exp(1 - part)

@@ -30,31 +30,6 @@ def level(*spans):
     return values
 
 
-def test_a_shift_that_is_taken_back_is_a_burst():
-    values = series(level(("2023-02-19", "2023-02-20", 24.0), ("2023-02-21", "2023-02-21", 26.0)))
-    found = as_episodes(
-        values, [event("shift", "2023-02-19", None, 2.5), event("shift", "2023-02-22", None, 0.42, strength=80)]
-    )
-    assert [(e.kind, e.onset, e.end, e.peak) for e in found] == [
-        ("burst", date(2023, 2, 19), date(2023, 2, 21), date(2023, 2, 21))
-    ]
-    assert found[0].ratio.value == pytest.approx(2.6)
-    assert found[0].strength == 80
-
-
-@pytest.mark.parametrize(
-    "second",
-    [
-        event("shift", "2023-03-29", None, 0.4),
-        event("shift", "2023-02-22", None, 0.8),
-        event("shift", "2023-02-22", None, 2.0),
-    ],
-)
-def test_other_shifts_stay_shifts(second):
-    first = event("shift", "2023-02-19", None, 2.5)
-    assert [e.kind for e in as_episodes(series(level()), [first, second])] == ["shift", "shift"]
-
-
 def test_bursts_over_each_other_are_told_one_after_the_other():
     values = series(level(("2023-02-26", "2023-03-07", 26.0), ("2023-03-08", "2023-03-12", 16.0)))
     found = as_episodes(
