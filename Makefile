@@ -16,7 +16,7 @@ setup: ## make .venv from the lock (Python 3.11-3.13 with pip or uv; nothing els
 	@test -n "$(PYTHON)" || { echo "setup: needs Python 3.11, 3.12 or 3.13, found none. Install one, or name it: make setup PYTHON=..." >&2; exit 4; }
 	@$(PYTHON) infra/scripts/setup_environment.py
 
-demo: setup ## simulate two quarters, run them through Airflow, publish (DETACH=1: stop when published; STORE=s3: on S3)
+demo: setup ## simulate two quarters, run them through Airflow, publish (DETACH=1: stop when published; STORE=s3; DATABASE=postgres)
 	@$(RUN) -m infra.demo
 
 test: setup ## every test
@@ -41,7 +41,7 @@ bench: setup ## the benchmarks, each as a ratio against something known
 fuzz: setup ## feed the decoder mutated captures (SECONDS=3600)
 	@$(RUN) tests/fuzz/fuzz_capture.py --write --seconds $(or $(SECONDS),3600) $(if $(wildcard ../shared/data/pcap),--corpus ../shared/data/pcap)
 
-airflow: setup ## Airflow's services alone, on loopback, until interrupted (PORT=8080)
+airflow: setup ## Airflow's services alone, on loopback, until interrupted (PORT=8080, DATABASE=postgres)
 	@$(RUN) -m infra.airflow
 
 s3: setup ## a real S3 service on loopback, until interrupted; prints what to export (S3_PORT=9000)

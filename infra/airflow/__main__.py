@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from infra.airflow.configuration import USER, deploy
+from infra.airflow.configuration import CHECKOUT, USER, deploy
 from infra.airflow.services import (
     Interrupted,
     Services,
@@ -17,20 +17,24 @@ from infra.airflow.services import (
     interruptible,
     run_until_interrupted,
 )
+from infra.postgres.configured import running_database
 from tsubame.errors import TsubameError
+from tsubame.settings import load_dotenv
 
 
 def main(arguments: list[str]) -> int:
     """Run the services, or one ``airflow`` command; returns the exit status."""
     try:
-        deployment = deploy()
         if arguments:
             command = airflow_command(*arguments)
-            os.execve(command[0], command, dict(deployment.environment))
-        with interruptible(), Services(deployment, tell=say) as services:
-            services.start()
-            say(f"user {USER}, password in {deployment.password_file}; Ctrl-C stops everything")
-            run_until_interrupted(services)
+            os.execve(command[0], command, dict(deploy().environment))
+        load_dotenv(CHECKOUT / ".env")
+        with interruptible(), running_database(os.environ, say) as check_database:
+            deployment = deploy()
+            with Services(deployment, tell=say) as services:
+                services.start()
+                say(f"user {USER}, password in {deployment.password_file}; Ctrl-C stops everything")
+                run_until_interrupted(services, check_database)
     except Interrupted as signalled:
         return 128 + signalled.number
     except TsubameError as error:

@@ -13,9 +13,11 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.machine import write_private
+from infra.postgres.configured import database_address
 from tsubame.errors import Unavailable, UsageError
 from tsubame.settings import Settings, load_dotenv
 
@@ -38,7 +40,7 @@ class Deployment:
 
     home: Path
     port: int
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -65,22 +67,23 @@ def deploy(environment: Mapping[str, str] | None = None) -> Deployment:
     """Read the settings, make the home and write what Airflow reads from it.
 
     Raises:
-        UsageError: ``PORT`` or another setting cannot be meant.
-        Unavailable: the home cannot be written.
+        UsageError: ``PORT``, ``DATABASE`` or another setting cannot be meant.
+        Unavailable: the home cannot be written, or there is no database.
     """
     if environment is None:
         load_dotenv(CHECKOUT / ".env")
         environment = os.environ
     home = Path(environment.get("AIRFLOW_HOME", "").strip() or CHECKOUT / "var" / "airflow").absolute()
     port = _port(environment)
+    database = database_address(environment)
     try:
         for folder in (home, home / "logs" / "services"):
             folder.mkdir(parents=True, exist_ok=True)
         home.chmod(0o700)
         keys = _kept_secrets(home)
         _keep_password(home)
-        _write_private(home / "airflow.cfg", _rendered(_options(home, port, keys)))
-        if not environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
+        write_private(home / "airflow.cfg", _rendered(_options(home, port, keys, database)))
+        if not (database or environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")):
             _use_write_ahead_log(home / "airflow.db")
     except (OSError, sqlite3.Error) as error:
         raise Unavailable(
@@ -110,7 +113,7 @@ def _kept_secrets(home: Path) -> dict[str, str]:
         "jwt": secrets.token_urlsafe(48),
         "session": secrets.token_urlsafe(48),
     }
-    _write_private(path, json.dumps(keys))
+    write_private(path, json.dumps(keys))
     return keys
 
 
@@ -123,16 +126,7 @@ def _keep_password(home: Path) -> None:
             return
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
-    _write_private(path, json.dumps({USER: secrets.token_urlsafe(12)}) + "\n")
-
-
-def _write_private(path: Path, content: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(content)
-    beside.replace(path)
+    write_private(path, json.dumps({USER: secrets.token_urlsafe(12)}) + "\n")
 
 
 def _use_write_ahead_log(path: Path) -> None:
@@ -143,7 +137,7 @@ def _use_write_ahead_log(path: Path) -> None:
     path.chmod(0o600)
 
 
-def _options(home: Path, port: int, keys: Mapping[str, str]) -> dict[str, dict[str, object]]:
+def _options(home: Path, port: int, keys: Mapping[str, str], database: str | None) -> dict[str, dict[str, object]]:
     url = f"http://localhost:{port}"
     return {
         "core": {
@@ -158,7 +152,7 @@ def _options(home: Path, port: int, keys: Mapping[str, str]) -> dict[str, dict[s
             "simple_auth_manager_users": f"{USER}:admin",
             "simple_auth_manager_passwords_file": home / _PASSWORDS,
         },
-        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
+        "database": {"sql_alchemy_conn": database or f"sqlite:///{home / 'airflow.db'}"},
         "api": {
             "host": "127.0.0.1",
             "port": port,

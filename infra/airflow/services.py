@@ -8,7 +8,6 @@ inherits whatever loses its parent, so that stopping reaches tasks and their Das
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import re
@@ -27,6 +26,7 @@ import psutil
 
 from infra.airflow.client import Client, NoAnswer
 from infra.airflow.configuration import Deployment
+from infra.machine import control, end_with_parent
 from tsubame.errors import Unavailable
 
 SECONDS_TO_START = 300
@@ -34,7 +34,6 @@ SECONDS_TO_STOP = 20
 _BEHIND_THE_API = ("scheduler", "triggerer")
 _ORDER_OF_STOPPING = ("migrate", "scheduler", "triggerer", "dag-processor", "api-server")
 _EXCEPTION = re.compile(r"[\w.]+(Error|Exception): \S")
-_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 POOLS = {"dask": (1, "Tasks that compute on Dask; one at a time uses every core.")}
 
@@ -62,9 +61,11 @@ class Services:
     tell: Callable[[str], None] = print
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _lock: IO[str] | None = None
+    _others: list[psutil.Process] = field(default_factory=list)
 
     def __enter__(self) -> Services:
-        _control(_PR_SET_CHILD_SUBREAPER, 1)
+        control(_PR_SET_CHILD_SUBREAPER, 1)
+        self._others = psutil.Process().children()
         self._take_home()
         return self
 
@@ -151,7 +152,7 @@ class Services:
         if process := self._processes.pop("api-server", None):
             process.terminate()
             _await_end(process, time.monotonic() + 5)
-        _sweep()
+        _sweep(self._others)
         if self._lock:
             self._lock.close()
             self._lock = None
@@ -173,7 +174,7 @@ class Services:
             self._processes[name] = subprocess.Popen(
                 airflow_command(*arguments), env=dict(self.deployment.environment), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, cwd=self.deployment.home, start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=end_with_parent,
             )  # fmt: skip
         return self._processes[name]
 
@@ -294,28 +295,26 @@ def _await_end(process: subprocess.Popen[bytes], deadline: float) -> None:
     process.wait()
 
 
-def _sweep() -> None:
-    """End whatever is left of this process' descendants: tasks and Dask workers that lost their parents."""
+def _sweep(others: list[psutil.Process]) -> None:
+    """End what is left of this process' descendants, tasks and Dask workers that lost their parents, but the others."""
+
+    def descendants() -> list[psutil.Process]:
+        children = [child for child in psutil.Process().children() if child not in others]
+        found = list(children)
+        for child in children:
+            with contextlib.suppress(psutil.Error):
+                found += child.children(recursive=True)
+        return found
+
     for _ in range(3):
-        left = psutil.Process().children(recursive=True)
+        left = descendants()
         for number in ("terminate", "kill"):
             for process in left:
                 with contextlib.suppress(psutil.Error):
                     getattr(process, number)()
             _, left = psutil.wait_procs(left, timeout=5 if number == "terminate" else 2)
-        if not psutil.Process().children(recursive=True):
+        if not descendants():
             return
-
-
-def _die_with_parent() -> None:
-    """In a new service: ask the kernel for SIGTERM when the parent dies, even by SIGKILL."""
-    _control(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-
-
-def _control(option: int, value: int) -> None:
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def run_until_interrupted(services: Services, each: Callable[[], Any] = lambda: None) -> None:

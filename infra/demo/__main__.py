@@ -1,20 +1,26 @@
-"""``python -m infra.demo``: ``make demo``. Settings: ``PORT``, ``SCALE``, ``SCENARIO``, ``STORE``, ``DETACH``."""
+"""``python -m infra.demo``: ``make demo``.
+
+Settings: ``PORT``, ``SCALE``, ``SCENARIO``, ``STORE``, ``DATABASE``, ``DETACH``.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.airflow.configuration import USER, Deployment, deploy
+from infra.airflow.configuration import CHECKOUT, USER, Deployment, deploy
 from infra.airflow.services import Interrupted, Services, interruptible, require_port, run_until_interrupted
 from infra.demo.quarters import Quarters
 from infra.demo.simulation import Simulation
 from infra.demo.store import configured_store
+from infra.postgres.configured import running_database
 from tsubame.errors import TsubameError
 from tsubame.periods import Quarter
+from tsubame.settings import load_dotenv
 
 _BEGAN = time.monotonic()
 
@@ -22,14 +28,16 @@ _BEGAN = time.monotonic()
 def main() -> int:
     """Run the demo; returns the exit status."""
     try:
-        with interruptible(), configured_store(say) as places:
-            if places:
-                os.environ.update(places)
+        load_dotenv(CHECKOUT / ".env")
+        with (
+            interruptible(), configured_store(say) as places, running_database(os.environ, say) as check_database,
+        ):  # fmt: skip
+            os.environ.update(places)
             # A refused edition ends the demo with its reason: nobody may be there to decide about it.
             os.environ.setdefault("TSUBAME_APPROVAL_HOURS", "0")
             deployment = deploy()
             require_port(deployment.port)
-            publish(deployment)
+            publish(deployment, check_database)
     except Interrupted as signalled:
         say("interrupted; run it again to go on")
         return 128 + signalled.number
@@ -39,14 +47,14 @@ def main() -> int:
     return 0
 
 
-def publish(deployment: Deployment) -> None:
+def publish(deployment: Deployment, check_database: Callable[[], None]) -> None:
     """Run Airflow until every quarter is published, and then until interrupted, unless ``DETACH`` is set."""
     with Services(deployment, tell=say) as services:
         editions = run(services)
         tell_where(editions, deployment)
         if not _detached():
             say("Airflow stays up; Ctrl-C stops everything")
-            run_until_interrupted(services)
+            run_until_interrupted(services, check_database)
 
 
 def run(services: Services) -> list[dict[str, Any]]:

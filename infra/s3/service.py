@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import http.client
 import json
@@ -11,7 +10,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -20,13 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from infra.machine import end_with_parent, write_private
 from infra.s3.configuration import ACCOUNT, REGION, STORAGE, Ports, write_configuration
 from infra.s3.environment import installed
 from tsubame.errors import Unavailable
 
 SECONDS_TO_START = 120
 _ATTEMPTS = 3
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(slots=True)
@@ -164,11 +162,7 @@ class S3Service:
         for name in ("admin", *self.users):
             kept["users"].setdefault(name, secrets.token_urlsafe(30))
         self._secrets, self._suffix = kept["users"], kept["suffix"]
-        beside = path.with_suffix(".new")
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            json.dump(kept, stream)
-        beside.replace(path)
+        write_private(path, json.dumps(kept))
 
     def _spawn(self, python: Path, ports: Ports) -> None:
         program = Path(__file__).with_name("servers.py")
@@ -178,7 +172,7 @@ class S3Service:
             self._process = subprocess.Popen(
                 [str(python), str(program), str(self.folder / "etc"), *numbers], cwd=self.folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=end_with_parent,
             )  # fmt: skip
 
     def _answers(self, ports: Ports) -> bool:
@@ -226,10 +220,3 @@ def _free_ports(host: str, proxy: int) -> Ports:
                 ) from error  # fmt: skip
             found.append(probe.getsockname()[1])
         return Ports(*found)
-
-
-def _die_with_parent() -> None:
-    """In the new process: ask the kernel for SIGTERM when the parent dies, even by SIGKILL."""
-    if sys.platform.startswith("linux"):
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

@@ -54,6 +54,29 @@ def s3_service(tmp_path_factory):
         yield service
 
 
+@pytest.fixture(scope="session")
+def postgres():
+    """A real PostgreSQL on loopback; ``postgres.url`` is what Airflow's setting ``DATABASE`` takes."""
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    from infra.postgres.service import PostgresService, find_programs
+    from tsubame.errors import Unavailable
+
+    try:
+        find_programs()
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    # Not below pytest's folders: as root the server runs as another user, who cannot reach them.
+    folder = Path(tempfile.mkdtemp(prefix="tsubame-postgres-"))
+    try:
+        with PostgresService(folder) as service:
+            yield service
+    finally:
+        shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="module", params=["sqlite"])
 def database(request):
     """Settings that choose where Airflow's metadata are; a new database for each module."""
