@@ -82,5 +82,7 @@ def site(layouts, explored, tmp_path_factory):
     """Return the folder of a site with one edition."""
     folder = tmp_path_factory.mktemp("site")
     edition = build_edition(layouts.analysis_2023q1(), layouts.make_context(), networks=[], explorer=explored)
-    publish_edition(Store(str(folder)), QUARTER, edition.files, created_at=datetime(2023, 4, 14, tzinfo=UTC))
+    publish_edition(
+        Store(str(folder)), QUARTER, edition.files, created_at=datetime(2023, 4, 14, tzinfo=UTC), networks=[]
+    )
     return folder

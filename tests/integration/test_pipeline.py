@@ -14,6 +14,7 @@ from tsubame.cli.main import main
 from tsubame.errors import NotReady, Rejected, Unavailable
 from tsubame.periods import Quarter
 from tsubame.pipeline import counts as counts_module
+from tsubame.pipeline.approval import APPROVED, decide, read_refusal
 from tsubame.pipeline.counts import count_days, read_records
 from tsubame.pipeline.ingest import ingest_days
 from tsubame.pipeline.report import publish_quarter, validate_quarter
@@ -183,6 +184,16 @@ def test_counts_that_do_not_add_up_are_refused_and_nothing_is_published(settings
     assert main(["report", "2023Q1"]) == 5
     assert "refuses publication" in capsys.readouterr().err
     assert not Path(settings.site_url).exists()
+    # A person's decision about that very verdict counts here as it does in Airflow.
+    refusal = read_refusal(settings, Q1)
+    decide(settings, Q1, APPROVED, inputs=refusal.inputs, author="hanako", at=NOW, comment="known outage")
+    capsys.readouterr()
+    assert main(["report", "2023Q1"]) == 0
+    said = capsys.readouterr()
+    assert "2023Q1: refused by validation, approved by hanako on 2023-06-01" in said.err
+    assert "published edition 1" in said.out
+    lineage = json.loads(Path(settings.site_url, "2023Q1/editions/1/lineage.json").read_text())
+    assert lineage["approval"]["author"] == "hanako"
 
 
 @pytest.mark.parametrize(

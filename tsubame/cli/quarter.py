@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run either command."""
     from tsubame.pipeline.cluster import connect
     from tsubame.pipeline.quarter import complete_quarter, require_over
-    from tsubame.pipeline.report import publish_quarter, validate_quarter
+    from tsubame.pipeline.report import publish_quarter
     from tsubame.settings import Settings
 
     quarter, settings, now = Quarter.parse(arguments.quarter), Settings.from_environment(), datetime.now(UTC)
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             # A file that is no capture is named here and counted in the report; it does not stop it.
             for each in filter(None, (done.previous, done)):
                 report_faults(each.ingest)
-        verdict = validate_quarter(settings, quarter, now=now, progress=progress)
+        verdict = _validated(settings, quarter, now, progress)
         edition = publish_quarter(settings, quarter, now=now, progress=progress)
     for note in verdict.get("notes", []):
         warn(note)
@@ -50,3 +50,19 @@ def run(arguments: argparse.Namespace) -> int:
         state = "published" if edition.created else "unchanged since"
         print(f"{quarter}: {state} edition {edition.edition}: {edition.url}")
     return 0
+
+
+def _validated(settings: Any, quarter: Quarter, now: datetime, progress: Any) -> dict[str, Any]:
+    """Return the verdict; one that refuses counts as refused unless a person has approved that very edition."""
+    from tsubame.errors import Rejected
+    from tsubame.pipeline.approval import standing_approval
+    from tsubame.pipeline.report import validate_quarter
+
+    try:
+        return validate_quarter(settings, quarter, now=now, progress=progress)
+    except Rejected as refusal:
+        approval = standing_approval(settings, quarter)
+        if approval is None or not isinstance(refusal.verdict, dict):
+            raise
+        warn(f"{quarter}: refused by validation, approved by {approval.author} on {approval.at}: {refusal.what}")
+        return refusal.verdict

@@ -119,3 +119,14 @@ def read_decision(settings: Settings, quarter: Quarter, inputs: str) -> Decision
         return None
     kept = json.loads(lake.read(decision_key(quarter)))
     return Decision(**{**kept, "failed": tuple(kept["failed"])}) if kept["inputs"] == inputs else None
+
+
+def standing_approval(settings: Settings, quarter: Quarter) -> Decision | None:
+    """Return a person's approval of the edition that the newest verdict refuses; None where there is none.
+
+    Raises:
+        NotReady: the quarter has not been validated.
+    """
+    refusal = read_refusal(settings, quarter)
+    decision = None if refusal is None else read_decision(settings, quarter, refusal.inputs)
+    return decision if decision is not None and decision.decision == APPROVED else None

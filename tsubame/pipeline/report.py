@@ -244,13 +244,14 @@ def publish_quarter(
     context = context_of(settings, gathered, kept["verdict"], docs, now)
     if decision is not None:
         context = replace(context, lineage={**context.lineage, "approval": decision.as_dict()})
+    networks = [sensor.network for sensor in gathered.registry]
     edition = build_edition(
         gathered.analysis,
         context,
-        networks=[sensor.network for sensor in gathered.registry],
+        networks=networks,
         explorer=build_explorer(gathered.cube, home=DOMESTIC_COUNTRY),
     )
-    published = publish_edition(Store(settings.site_url), quarter, edition.files, created_at=now)
+    published = publish_edition(Store(settings.site_url), quarter, edition.files, created_at=now, networks=networks)
     keep_basis(settings, quarter, published.edition, basis)
     progress("edition", 1, 1)
     return EditionSummary(quarter, published.edition, published.url, published.created)

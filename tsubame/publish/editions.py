@@ -114,8 +114,9 @@ def build_edition(
     # Drawing is what takes time: a refusal need not wait for it.
     refuse_addresses(files, secret)
     figures = draw_figures(analysis, plans)
-    refuse_addresses(figures, secret)
-    return Edition(analysis.quarter, {**files, **figures, **_rendered(document, figures)})
+    rendered = _rendered(document, figures)
+    refuse_addresses({**figures, **rendered}, secret)
+    return Edition(analysis.quarter, {**files, **figures, **rendered})
 
 
 def _rendered(document: dict[str, Any], figures: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -142,7 +143,12 @@ def content_digest(files: Mapping[str, bytes]) -> str:
 
 
 def publish_edition(
-    site: Store, quarter: Quarter, files: Mapping[str, bytes], *, created_at: datetime
+    site: Store,
+    quarter: Quarter,
+    files: Mapping[str, bytes],
+    *,
+    created_at: datetime,
+    networks: Iterable[tuple[int, int]],
 ) -> PublishedEdition:
     """Publish an edition, unless the served one already says the same.
 
@@ -151,8 +157,11 @@ def publish_edition(
         quarter: the quarter reported on.
         files: as ``build_edition`` makes them.
         created_at: instant of publication.
+        networks: (first, last) address of each sensor's network; every file as it is about to be written is searched
+            for them, what the edition before it adds among them.
 
     Raises:
+        Rejected: a file gives a sensor's address away.
         Unavailable: the store does not answer; the old edition is still served.
         BadInput: the pointer of the quarter cannot be read.
     """
@@ -168,6 +177,7 @@ def publish_edition(
     edition = left or max((*taken, served), default=0) + 1
     if left is None:
         stamped = _stamp(site, quarter, files, edition, served, instant_text(created_at))
+        refuse_addresses(stamped, networks)
         _write_edition(site, quarter, edition, stamped, digest)
     manifest = json.loads(site.read(edition_prefix(quarter, edition) + MANIFEST))
     pointer = {

@@ -8,7 +8,7 @@ import pytest
 from tsubame.errors import NotReady, UsageError
 from tsubame.keys import verdict_key
 from tsubame.periods import Quarter
-from tsubame.pipeline.approval import APPROVED, decide, read_decision, read_refusal
+from tsubame.pipeline.approval import APPROVED, REJECTED, decide, read_decision, read_refusal, standing_approval
 from tsubame.settings import Settings
 from tsubame.stores import Store
 
@@ -60,3 +60,14 @@ def test_a_verdict_that_changed_meanwhile_is_not_decided_upon(settings):
         decide(settings, Q1, APPROVED, inputs="one", author="hanako", at=NOW)
     with pytest.raises(UsageError, match="not a decision"):
         decide(settings, Q1, "perhaps", inputs="two", author="hanako", at=NOW)
+
+
+def test_an_approval_stands_while_its_verdict_is_the_newest(settings):
+    validated(settings, "one")
+    assert standing_approval(settings, Q1) is None
+    decide(settings, Q1, REJECTED, inputs="one", author="hanako", at=NOW)
+    assert standing_approval(settings, Q1) is None
+    made = decide(settings, Q1, APPROVED, inputs="one", author="hanako", at=NOW)
+    assert standing_approval(settings, Q1) == made
+    validated(settings, "two")
+    assert standing_approval(settings, Q1) is None

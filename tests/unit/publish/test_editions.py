@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tsubame.errors import BadInput, Rejected, Unavailable
+from tsubame.keys import latest_key
 from tsubame.periods import Quarter
 from tsubame.publish.editions import build_edition, content_digest, publish_edition, read_pointer
 from tsubame.report.document import encode_document, validate_document
@@ -75,7 +76,7 @@ def test_an_edition_has_every_file_of_the_contract(edition):
 
 
 def test_the_first_edition_is_served(site, edition):
-    published = publish_edition(site, QUARTER, edition.files, created_at=MORNING)
+    published = publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
     assert (published.edition, published.created) == (1, True)
     assert published.url.endswith("2024Q2/editions/1/index.html")
     pointer = read_pointer(site, QUARTER)
@@ -91,7 +92,7 @@ def test_the_first_edition_is_served(site, edition):
 
 
 def test_the_manifest_names_every_file_with_its_digest(site, edition):
-    publish_edition(site, QUARTER, edition.files, created_at=MORNING)
+    publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
     manifest = json.loads(site.read("2024Q2/editions/1/manifest.json"))
     there = {info.key.removeprefix("2024Q2/editions/1/") for info in site.list("2024Q2/editions/1/")}
     assert set(manifest["files"]) == there - {"manifest.json"}
@@ -101,22 +102,22 @@ def test_the_manifest_names_every_file_with_its_digest(site, edition):
 
 
 def test_the_same_content_makes_no_new_edition(site, edition):
-    publish_edition(site, QUARTER, edition.files, created_at=MORNING)
+    publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
     before = contents(site)
     # Data Docs bear the instant of their run: they alone make no edition.
     again = {**edition.files, "validation/index.html": b"<title>another run</title>"}
-    published = publish_edition(site, QUARTER, again, created_at=EVENING)
+    published = publish_edition(site, QUARTER, again, created_at=EVENING, networks=NETWORKS)
     assert (published.edition, published.created) == (1, False)
     assert contents(site) == before
 
 
 def test_changed_content_makes_the_next_edition_with_its_changes(site, edition):
-    publish_edition(site, QUARTER, edition.files, created_at=MORNING)
+    publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
     first = {key: value for key, value in contents(site).items() if "/editions/1/" in key}
     lineage = json.loads(edition.files["lineage.json"])
     lineage["captures"].append({"key": "jp-02/2024/04/01/late.pcap", "sha256": "00", "size": 5})
     files = with_packets(edition.files, 7) | {"lineage.json": json.dumps(lineage).encode()}
-    published = publish_edition(site, QUARTER, files, created_at=EVENING)
+    published = publish_edition(site, QUARTER, files, created_at=EVENING, networks=NETWORKS)
     assert (published.edition, published.created) == (2, True)
     assert {key: value for key, value in contents(site).items() if "/editions/1/" in key} == first
     changes = json.loads(site.read("2024Q2/editions/2/changes.json"))
@@ -133,25 +134,25 @@ def test_changed_content_makes_the_next_edition_with_its_changes(site, edition):
 
 
 def test_going_back_to_earlier_content_is_a_new_edition_too(site, edition):
-    publish_edition(site, QUARTER, edition.files, created_at=MORNING)
-    publish_edition(site, QUARTER, with_packets(edition.files, 7), created_at=MORNING)
-    published = publish_edition(site, QUARTER, edition.files, created_at=EVENING)
+    publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
+    publish_edition(site, QUARTER, with_packets(edition.files, 7), created_at=MORNING, networks=NETWORKS)
+    published = publish_edition(site, QUARTER, edition.files, created_at=EVENING, networks=NETWORKS)
     assert (published.edition, published.created) == (3, True)
 
 
 def test_an_interruption_anywhere_leaves_the_old_edition_served(site, edition):
-    publish_edition(site, QUARTER, edition.files, created_at=MORNING)
+    publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
     old = contents(site)
     changed = with_packets(edition.files, 7)
     steps = len(changed) + 2  # changes.json and manifest.json; the pointer would be the next
     for puts in (0, 1, steps // 2, steps - 1, steps):
         with pytest.raises(Interrupted):
-            publish_edition(BreakingStore(site.url, puts), QUARTER, changed, created_at=EVENING)
+            publish_edition(BreakingStore(site.url, puts), QUARTER, changed, created_at=EVENING, networks=NETWORKS)
         now = contents(site)
         assert {key: now[key] for key in old} == old
         assert read_pointer(site, QUARTER)["edition"] == 1
     # Four attempts left a part (the first wrote nothing); the last was complete but for the pointer and is served now.
-    published = publish_edition(site, QUARTER, changed, created_at=EVENING)
+    published = publish_edition(site, QUARTER, changed, created_at=EVENING, networks=NETWORKS)
     assert published.created
     assert json.loads(site.read(f"2024Q2/editions/{published.edition}/report.json"))["edition"] == published.edition
     assert json.loads(site.read(f"2024Q2/editions/{published.edition}/manifest.json"))["edition"] == published.edition
@@ -162,11 +163,11 @@ def test_an_interruption_anywhere_leaves_the_old_edition_served(site, edition):
 
 def test_what_an_interruption_left_is_neither_served_nor_overwritten(site, edition):
     with pytest.raises(Interrupted):
-        publish_edition(BreakingStore(site.url, 5), QUARTER, edition.files, created_at=MORNING)
+        publish_edition(BreakingStore(site.url, 5), QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
     left = contents(site)
     assert left
     assert read_pointer(site, QUARTER) is None
-    published = publish_edition(site, QUARTER, edition.files, created_at=EVENING)
+    published = publish_edition(site, QUARTER, edition.files, created_at=EVENING, networks=NETWORKS)
     assert (published.edition, published.created) == (2, True)
     now = contents(site)
     assert {key: now[key] for key in left} == left
@@ -175,7 +176,7 @@ def test_what_an_interruption_left_is_neither_served_nor_overwritten(site, editi
 def test_a_broken_pointer_is_named(site, edition):
     site.put("2024Q2/latest.json", b"{")
     with pytest.raises(BadInput, match=r"2024Q2/latest\.json: pointer to the newest edition cannot be read"):
-        publish_edition(site, QUARTER, edition.files, created_at=MORNING)
+        publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
     assert [info.key for info in site.list("")] == ["2024Q2/latest.json"]
 
 
@@ -188,14 +189,14 @@ def test_a_store_that_cannot_be_written_is_unavailable(tmp_path, edition, monkey
 
     monkeypatch.setattr("pathlib.Path.replace", full)
     with pytest.raises(Unavailable, match="Free some space"):
-        publish_edition(Store(str(target)), QUARTER, edition.files, created_at=MORNING)
+        publish_edition(Store(str(target)), QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
 
 
 def test_two_quarters_share_a_front_page(site, edition):
-    publish_edition(site, QUARTER, edition.files, created_at=MORNING)
+    publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
     document = json.loads(edition.files["report.json"]) | {"quarter": "2024Q1"}
     files = {**edition.files, "report.json": encode_document(document)}
-    publish_edition(site, Quarter(2024, 1), files, created_at=MORNING)
+    publish_edition(site, Quarter(2024, 1), files, created_at=MORNING, networks=NETWORKS)
     front = site.read("index.html").decode()
     assert front.index("2024Q2/editions/1") < front.index("2024Q1/editions/1")
 
@@ -216,3 +217,13 @@ def test_a_sensors_address_anywhere_refuses_the_edition(small, layouts):
     ):
         with pytest.raises(Rejected, match="gives a sensor's address away"):
             build_edition(small, layouts.make_context(**changed), networks=NETWORKS)
+
+
+def test_what_is_written_is_searched_again_and_the_old_edition_stays_served(site, edition):
+    publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
+    served = site.read(latest_key(QUARTER))
+    leaking = {**with_packets(edition.files, 7), "data/late.csv": b"day,note\r\n2024-04-01,198.51.100.23\r\n"}
+    with pytest.raises(Rejected, match=r"data/late\.csv: gives a sensor's address away"):
+        publish_edition(site, QUARTER, leaking, created_at=EVENING, networks=NETWORKS)
+    assert site.read(latest_key(QUARTER)) == served
+    assert not [info.key for info in site.list(f"{QUARTER}/editions/2/")]

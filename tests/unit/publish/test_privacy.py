@@ -204,7 +204,7 @@ def test_any_address_is_found_between_any_punctuation(address, form, around):
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 300), st.integers(0, 255)), min_size=1, max_size=8), st.data())
 def test_membership_agrees_with_plain_comparison(spans, data):
-    from tsubame.publish.privacy import Networks
+    from tsubame.publish.sensor_networks import Networks
 
     networks = [(first, first + size) for first, size in spans]
     probe = data.draw(st.sampled_from([end + step for pair in networks for end in pair for step in (-1, 0, 1)]))
