@@ -113,6 +113,10 @@ class Unavailable(TsubameError):
     exit_status = 4
 
 
+class DamagedObject(Unavailable):
+    """An object of the lake is not what was written there; what it was made from makes it again."""
+
+
 class NotReady(TsubameError):
     """Something that must come first has not arrived yet."""
 

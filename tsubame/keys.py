@@ -18,7 +18,7 @@ REGISTRIES = ("afrinic", "apnic", "arin", "lacnic", "ripencc")
 _CAPTURE = re.compile(r"(?P<sensor>[^/]+)/(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<name>[^/]+)", re.ASCII)
 CAPTURE_NAME = re.compile(r"[^/]+\.(?:pcap|pcapng|cap|dmp)(?:\.(?:gz|zst|bz2|xz|lz4))?", re.ASCII | re.IGNORECASE)
 _FLOWS = re.compile(
-    r"flows/(?P<capture>.+)~(?P<fingerprint>[0-9a-f]{16})~(?P<first>\d{8}|none)~(?P<last>\d{8}|none)(?P<rejected>~rejected)?\.parquet",
+    r"flows/(?P<capture>.+)~(?P<fingerprint>[0-9a-f]{16})~(?P<first>\d{8}|none)~(?P<last>\d{8}|none)(?P<state>~rejected|~aside)?\.parquet",
     re.ASCII,
 )
 _LEDGER = re.compile(r"ledger/(?P<day>\d{4}-\d\d-\d\d)~(?P<digest>[0-9a-f]{16})\.json", re.ASCII)
@@ -78,6 +78,8 @@ class FlowsKey:
         fingerprint: 16 hex digits naming the capture's ETag and size, the sensor and the code that read it.
         first, last: first and last report day that the object's account speaks of.
         rejected: whether the file could not be read as a capture; such an object has no rows.
+        aside: whether the capture killed every worker that it was given to, so that its days are incomplete; such
+            an object has no rows either, and the next run tries the capture again.
     """
 
     capture: str
@@ -85,12 +87,19 @@ class FlowsKey:
     first: date | None
     last: date | None
     rejected: bool = False
+    aside: bool = False
 
     @property
     def key(self) -> str:
         """The object's key."""
         ends = (f"{day:%Y%m%d}" if day else "none" for day in (self.first, self.last))
-        return f"flows/{self.capture}~{self.fingerprint}~{'~'.join(ends)}{'~rejected' * self.rejected}.parquet"
+        state = "~rejected" if self.rejected else "~aside" if self.aside else ""
+        return f"flows/{self.capture}~{self.fingerprint}~{'~'.join(ends)}{state}.parquet"
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether the object holds what the capture held, and is not a mark for one that could not be decoded."""
+        return not (self.rejected or self.aside)
 
     @classmethod
     def parse(cls, key: str) -> FlowsKey | None:
@@ -99,7 +108,8 @@ class FlowsKey:
         if match is None:
             return None
         first, last = (None if match[name] == "none" else _day(match[name]) for name in ("first", "last"))
-        return cls(match["capture"], match["fingerprint"], first, last, bool(match["rejected"]))
+        state = match["state"]
+        return cls(match["capture"], match["fingerprint"], first, last, state == "~rejected", state == "~aside")
 
     def may_contain(self, day: date) -> bool:
         """Say whether the object can hold packets of the report day."""

@@ -13,6 +13,9 @@ from typing import Any
 from tsubame import __version__
 
 _BLOCK = 2**20
+_SEAL = b"seal-sha256:"
+UNSEALED = _SEAL + b"0" * 64
+"""What a file holds in the place of its digest while the digest is made."""
 
 
 def canonical_json(value: Any) -> bytes:
@@ -63,6 +66,71 @@ class Hashing(io.RawIOBase):
         if not self.closed:
             self._stream.close()
         super().close()
+
+
+class Sealing:
+    """Passes what is written on, and at the end puts its digest into it, where ``UNSEALED`` stands.
+
+    A file can so tell by itself that it is whole and unchanged, whoever copied it.
+
+    Args:
+        sink: a file opened for writing binary that can seek; what is written to it is written from its beginning.
+    """
+
+    closed = False
+
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+        self._state = hashlib.sha256()
+        self._size = 0
+        self._place = -1
+
+    def write(self, content: Any) -> int:
+        """Write bytes; what holds ``UNSEALED`` must come in one piece, as a Parquet file's footer does."""
+        block = bytes(content)
+        found = block.rfind(UNSEALED)
+        if found >= 0:
+            self._place = self._size + found
+        self._state.update(block)
+        self._size += len(block)
+        self._sink.write(block)
+        return len(block)
+
+    def tell(self) -> int:
+        """Return how much has been written."""
+        return self._size
+
+    def flush(self) -> None:
+        """Do nothing: the sink's owner does."""
+
+    def seal(self) -> None:
+        """Put the digest of all that was written in its place."""
+        if self._place < 0:
+            raise ValueError("nothing that was written has a place for a seal")
+        self._sink.seek(self._place + len(_SEAL))
+        self._sink.write(self._state.hexdigest().encode())
+        self._sink.seek(self._size)
+
+
+def require_intact(content: bytes) -> None:
+    """Refuse bytes that do not carry the seal that ``Sealing`` put into them, or are not what was sealed.
+
+    Raises:
+        ValueError: says so.
+    """
+    place = content.rfind(_SEAL)
+    if place < 0:
+        raise ValueError("it has no digest")
+    # A name in the file may hold the same words as the seal.
+    while place >= 0:
+        begin, end = place + len(_SEAL), place + len(UNSEALED)
+        state = hashlib.sha256(memoryview(content)[:begin])
+        state.update(UNSEALED[len(_SEAL) :])
+        state.update(memoryview(content)[end:])
+        if state.hexdigest().encode() == content[begin:end]:
+            return
+        place = content.rfind(_SEAL, 0, place)
+    raise ValueError("its digest is another")
 
 
 @cache

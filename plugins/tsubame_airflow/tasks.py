@@ -172,7 +172,7 @@ def _shortened(value: Any) -> Any:
 def _faults(full: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield rejected and damaged captures and a verdict's notes, wherever they are in the summary."""
     for name, value in full.items():
-        if name in ("rejected", "damaged") and isinstance(value, dict):
+        if name in ("rejected", "damaged", "set_aside") and isinstance(value, dict):
             shown = list(value.items())[:_FAULTS_SHOWN]
             yield from ((f"{name} capture {key}", str(reason)) for key, reason in shown)
             if len(value) > len(shown):

@@ -7,12 +7,12 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import airflow_live
 
+from tests.integration.miscounted import drop_a_row
 from tsubame.periods import Quarter
 from tsubame.settings import Settings
 
@@ -151,8 +151,7 @@ def test_a_quarter_that_is_late_is_told(live, alarms):
 
 
 def test_a_refused_edition_is_rejected_then_approved_by_a_person(live, place, settings, alarms):
-    counts = place / "lake" / "counts" / "day=2023-01-20" / "counts.parquet"
-    pq.write_table(pq.read_table(counts, partitioning=None).slice(1), counts)
+    drop_a_row(place / "lake", date(2023, 1, 20))
     run = live.trigger("report_quarter", "2023Q1")
     where = f"/dags/report_quarter/dagRuns/{run}/taskInstances/decide/-1/hitlDetails"
     live.await_question("report_quarter", run, "decide")

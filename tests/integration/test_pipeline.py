@@ -2,21 +2,26 @@
 
 import json
 import os
+import signal
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import dask
 import duckdb
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 import pytest
 
+from tests.integration.miscounted import drop_a_row
 from tsubame.cli.main import main
 from tsubame.errors import NotReady, Rejected, Unavailable
 from tsubame.periods import Quarter
 from tsubame.pipeline import counts as counts_module
+from tsubame.pipeline import ingest as ingest_module
 from tsubame.pipeline.approval import APPROVED, decide, read_refusal
-from tsubame.pipeline.counts import count_days, read_records
-from tsubame.pipeline.ingest import ingest_days
+from tsubame.pipeline.cluster import connect
+from tsubame.pipeline.counts import count_days, recount_days
+from tsubame.pipeline.ingest import ingest_capture, ingest_days
+from tsubame.pipeline.ledger import DamagedDays, read_day, read_records
 from tsubame.pipeline.report import publish_quarter, validate_quarter
 
 pytestmark = pytest.mark.integration
@@ -120,6 +125,56 @@ def test_a_run_that_was_killed_is_completed_to_the_same_bytes(settings, monkeypa
     assert objects(settings.lake_url) == undisturbed
 
 
+def test_what_was_damaged_in_the_lake_is_found_and_made_again(settings, capsys):
+    prepare(settings)
+    undisturbed = objects(settings.lake_url)
+    flows = next(Path(settings.lake_url).glob("flows/jp-a/2023/01/20/*.parquet"))
+    content = bytearray(flows.read_bytes())
+    content[len(content) // 2] ^= 1
+    flows.write_bytes(content)
+    counts = Path(settings.lake_url, "counts/day=2023-01-17/counts.parquet")
+    counts.write_bytes(counts.read_bytes()[:-1])
+    for record in Path(settings.lake_url, "ledger").glob("2023-01-20~*.json"):
+        record.unlink()
+    assert main(["count", "--from", str(FIRST), "--to", str(LAST)]) == 0
+    said = capsys.readouterr().err
+    assert f"{flows.relative_to(settings.lake_url)}: was damaged, and made again from its capture" in said
+    with pytest.raises(DamagedDays, match="1 days are not what was counted") as damaged:
+        read_day(settings, read_records(settings, FIRST, LAST)[date(2023, 1, 17)])
+    recount_days(settings, damaged.value.days)
+    assert objects(settings.lake_url) == undisturbed
+
+
+def poison_jp_a(task):
+    if task.capture.key.key.startswith("jp-a/2023/01/20/"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ingest_capture(task)
+
+
+def test_a_capture_that_kills_its_workers_leaves_its_days_incomplete(settings, capsys, monkeypatch):
+    days = ["--from", "2023-01-19", "--to", "2023-01-21"]
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS")
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), connect():
+        monkeypatch.setattr(ingest_module, "ingest_capture", poison_jp_a)
+        assert main(["ingest", *days]) == 4
+        monkeypatch.setattr(ingest_module, "ingest_capture", ingest_capture)
+        (name,) = [p.name for p in Path(settings.captures_url, "jp-a/2023/01/20").iterdir()]
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert said.startswith(f"tsubame: warning: jp-a/2023/01/20/{name}: killed every worker it was given to")
+        assert main(["count", *days]) == 4
+        assert "2023-01-20: is incomplete without jp-a/2023/01/20/" in capsys.readouterr().err
+        records = read_records(settings, date(2023, 1, 19), date(2023, 1, 21))
+        assert [len(records[day].incomplete) for day in sorted(records)] == [0, 1, 1]
+        assert records[date(2023, 1, 20)].packets["jp-b"] > 0
+        assert main(["status", *days, "--json"]) == 0
+        states = json.loads(capsys.readouterr().out)["sensors"]["jp-a"]
+        assert states["2023-01-20"] == states["2023-01-21"] == "incomplete"
+        assert main(["ingest", *days]) == main(["count", *days]) == 0
+    mended = read_records(settings, date(2023, 1, 19), date(2023, 1, 21))
+    assert not any(record.incomplete for record in mended.values())
+    assert len(list(Path(settings.lake_url).glob("flows/jp-a/2023/01/20/*"))) == 1
+
+
 def test_foreign_and_cut_captures_are_named_and_stop_nothing(settings, capsys):
     a_capture(settings).write_bytes(b"PK\x03\x04 this is a zip, not a capture")
     cut = a_capture(settings, sensor="de-a")
@@ -175,9 +230,7 @@ def test_counts_that_do_not_add_up_are_refused_and_nothing_is_published(settings
     from tsubame.pipeline.quarter import complete_quarter
 
     complete_quarter(settings, Q1)
-    path = Path(settings.lake_url, "counts/day=2023-01-20/counts.parquet")
-    table = pq.read_table(path, partitioning=None)
-    pq.write_table(table.slice(1), path)
+    drop_a_row(settings.lake_url, date(2023, 1, 20))
     with pytest.raises(Rejected, match="validation refuses publication") as refused:
         validate_quarter(settings, Q1, now=NOW)
     assert "\n" not in str(refused.value)

@@ -53,7 +53,7 @@ from tsubame.periods import day_bounds
 from tsubame.schemas import FLOWS, enforce
 
 #: Part of every fingerprint: raised when the same capture gives other flows than before.
-FLOWS_VERSION = 2
+FLOWS_VERSION = 3
 _ROW_GROUP = 1 << 18
 #: Values that Parquet is given at a time; its own 1,024 cost a twentieth more.
 _WRITTEN_AT_ONCE = 1 << 14

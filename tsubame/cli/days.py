@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from tsubame.cli.output import print_json, progress_bar, warn
-from tsubame.errors import BadInput, UsageError
+from tsubame.errors import BadInput, Unavailable, UsageError
 from tsubame.periods import parse_day
 
 
@@ -52,13 +52,20 @@ def _ingest(arguments: argparse.Namespace, first: Any, last: Any) -> int:
 
 
 def report_faults(summary: Any) -> int:
-    """Print a line for every capture and folder at fault; return 3 when something could not be read at all."""
+    """Print a line for every capture and folder at fault; return 3 when something could not be read at all.
+
+    What was set aside may be read another time, so it goes before: 4.
+    """
     for key, text in summary.damaged.items():
         warn(f"{key}: {text}")
     for key, text in summary.rejected.items():
         warn(text if key in text else f"{key}: {text}")
+    for key, text in summary.set_aside.items():
+        warn(f"{key}: {text}, its days are incomplete. Give the workers more memory and run it again.")
     for name in summary.unknown_sensors:
         warn(f"{name}: sensor is not in the registry, its captures are not read. Add it to sensors.csv.")
+    if summary.set_aside:
+        return Unavailable.exit_status
     return BadInput.exit_status if summary.rejected or summary.unknown_sensors else 0
 
 
@@ -72,4 +79,8 @@ def _count(arguments: argparse.Namespace, first: Any, last: Any) -> int:
         print_json(summary.as_dict())
     else:
         print(f"{len(summary.counted)} days counted, {summary.unchanged} unchanged; {summary.packets} packets")
-    return 0
+    for key in summary.rebuilt:
+        warn(f"{key}: was damaged, and made again from its capture")
+    for day, captures in summary.incomplete.items():
+        warn(f"{day}: is incomplete without {', '.join(captures)}. Run `tsubame ingest` for it again.")
+    return Unavailable.exit_status if summary.incomplete else 0

@@ -11,7 +11,15 @@ from tsubame.cli.output import print_json, warn
 from tsubame.errors import UsageError
 from tsubame.periods import Quarter, parse_day
 
-_LETTERS = {"received": "■", "late": "◧", "missing": "·", "rejected": "✕", "waiting": "□", "inactive": " "}
+_LETTERS = {
+    "received": "■",
+    "late": "◧",
+    "missing": "·",
+    "rejected": "✕",
+    "incomplete": "◌",
+    "waiting": "□",
+    "inactive": " ",
+}
 _DEFAULT_DAYS = 31
 
 
@@ -46,9 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     width = max(map(len, status.states), default=6)
     print(f"{'':{width}}  {first} … {last}")
     for name, row in status.states.items():
-        counts = ", ".join(
-            f"{row.count(s)} {s}" for s in ("received", "late", "missing", "rejected", "waiting") if s in row
-        )
+        counts = ", ".join(f"{row.count(s)} {s}" for s in _LETTERS if s in row and s != "inactive")
         print(f"{name:{width}}  {''.join(_LETTERS[state] for state in row)}  {counts}")
     print("  ".join(f"{letter} {state}" for state, letter in _LETTERS.items() if letter.strip()))
     for name in status.unknown_sensors:

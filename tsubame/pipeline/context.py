@@ -11,7 +11,7 @@ from tsubame.capture.accounting import Accounting
 from tsubame.errors import BadInput
 from tsubame.keys import REGISTRIES, overlay_key
 from tsubame.periods import Quarter
-from tsubame.pipeline.counts import DayRecord
+from tsubame.pipeline.ledger import DayRecord
 from tsubame.provenance import code_version
 from tsubame.settings import Settings
 from tsubame.simulate.truth import TRUTH

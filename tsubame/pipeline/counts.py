@@ -1,14 +1,15 @@
 """Flows -> counts: one object per report day, only the days whose inputs changed.
 
 A day's ledger record is written after its counts and names, in its key, all that they were made from. A day
-without exactly one record of the right digest is counted again, so a run that was killed heals itself.
+without exactly one record of the right digest is counted again, so a run that was killed heals itself. What is
+read is compared with the digest that was kept of it; what was damaged is made again from what it was made from.
 """
 
 from __future__ import annotations
 
 import io
-import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -16,15 +17,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tsubame.aggregate.counts import COUNTS_VERSION, count_day, select_day
+from tsubame.aggregate.counts import COUNTS_VERSION, DayCounts, count_day, select_day
 from tsubame.capture.accounting import Accounting
-from tsubame.errors import BadInput, NotReady
+from tsubame.errors import BadInput, DamagedObject
 from tsubame.keys import FlowsKey, LedgerKey, counts_key, sources_key
 from tsubame.periods import Quarter, day_bounds, days_between, load_zone
 from tsubame.pipeline.cluster import Progress, connect, silent, spread
 from tsubame.pipeline.delegations import DelegationArchive, SnapshotUse, open_archive
-from tsubame.pipeline.ingest import read_flows
+from tsubame.pipeline.ingest import ingest_days, read_flows
 from tsubame.pipeline.inventory import list_flows, list_ledger, read_registry
+from tsubame.pipeline.ledger import DayRecord
 from tsubame.provenance import code_version, digest_of, sha256_of
 from tsubame.regions.delegated import DelegatedFile
 from tsubame.regions.table import RegionTable
@@ -33,6 +35,10 @@ from tsubame.settings import Settings
 from tsubame.stores import Store
 
 STAGE = "flows → counts"
+_RECORD_VERSION = 2
+"""Changes when records of the ledger hold something else."""
+_ROUNDS = 3
+"""Of counting, where what a day rests on is damaged or replaced meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,66 +60,20 @@ class _Task:
 
 
 @dataclass(frozen=True, slots=True)
-class DayRecord:
-    """How a day's counts were made: the ledger's content.
+class CountSummary:
+    """What a call of ``count_days`` did.
 
     Attributes:
-        digest: names all inputs; two records of the same digest stand for the same counts.
-        accounting: of the records whose report day this is.
-        captures: for each capture that bears on the day: key, SHA-256, size, and its share of the account.
-        packets: packets kept that day of each sensor; a sensor that is not named was not up.
-        snapshot: which delegation files were in use, and what was carried forward, refused or held back.
-        counts_sha256: of the counts object.
+        rebuilt: flows objects that were damaged, and were made again from their captures.
+        incomplete: the days of the span that lack captures because these kill the workers that read them.
     """
-
-    day: date
-    digest: str
-    accounting: Accounting
-    captures: tuple[dict[str, Any], ...]
-    packets: dict[str, int]
-    snapshot: dict[str, Any]
-    counts_sha256: str
-    code_version: str
-
-    def to_json(self) -> bytes:
-        """Return the record as JSON."""
-        return json.dumps(
-            {
-                "day": self.day.isoformat(),
-                "digest": self.digest,
-                "accounting": self.accounting.as_dict(),
-                "captures": list(self.captures),
-                "packets": self.packets,
-                "snapshot": self.snapshot,
-                "counts_sha256": self.counts_sha256,
-                "code_version": self.code_version,
-            },
-            sort_keys=True,
-            indent=1,
-        ).encode()
-
-    @classmethod
-    def from_json(cls, content: bytes) -> DayRecord:
-        """Read what ``to_json`` wrote."""
-        data = json.loads(content)
-        return cls(
-            **{
-                **data,
-                "day": date.fromisoformat(data["day"]),
-                "accounting": Accounting.from_dict(data["accounting"]),
-                "captures": tuple(data["captures"]),
-            }
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class CountSummary:
-    """What a call of ``count_days`` did."""
 
     counted: tuple[date, ...]
     unchanged: int
     accounting: Accounting
     packets: int
+    rebuilt: tuple[str, ...] = ()
+    incomplete: dict[date, tuple[str, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as JSON-ready values."""
@@ -122,6 +82,8 @@ class CountSummary:
             "unchanged": self.unchanged,
             "accounting": self.accounting.as_dict(),
             "packets": self.packets,
+            "rebuilt": list(self.rebuilt),
+            "incomplete": {day.isoformat(): list(captures) for day, captures in self.incomplete.items()},
         }
 
 
@@ -133,30 +95,84 @@ def count_days(settings: Settings, first: date, last: date, *, progress: Progres
         BadInput: the sensor registry is missing or malformed.
         Unavailable: a store or the cluster does not answer; what is done stays done.
     """
-    tasks, unchanged = plan_counts(settings, first, last)
-    records = []
-    if tasks:
-        with connect() as client:
-            records = [record for _, record in spread(client, count_one_day, tasks, stage=STAGE, progress=progress)]
+    lake = Store(settings.lake_url)
+    records: dict[date, DayRecord] = {}
+    rebuilt: list[str] = []
+    for _ in range(_ROUNDS):
+        flows = list_flows(lake, first, last)
+        if any(len(objects) > 1 for objects in flows.values()):
+            # Left by an interrupted run, or by another one at this moment: a capture must not be counted twice.
+            ingest_days(settings, first, last, progress=progress)
+            flows = list_flows(lake, first, last)
+        tasks, unchanged = _plan(settings, first, last, flows)
+        done, damaged = _count(tasks, progress)
+        records |= {record.day: record for record in done}
+        if not damaged:
+            break
+        rebuilt += [key.key for key in damaged]
+        ingest_days(settings, first, last, progress=progress)
     else:
-        progress(STAGE, 0, 0)
+        raise DamagedObject(
+            "flows objects are damaged again as soon as they are made", key=lake.locate(rebuilt[-1]),
+            hint="Look whether another run is at work on these days, and at the store.",
+        )  # fmt: skip
     total = Accounting()
-    for record in records:
+    for record in records.values():
         total = total + record.accounting
     return CountSummary(
-        counted=tuple(sorted(record.day for record in records)),
+        counted=tuple(sorted(records)),
         unchanged=unchanged,
         accounting=total,
-        packets=sum(sum(record.packets.values()) for record in records),
+        packets=sum(sum(record.packets.values()) for record in records.values()),
+        rebuilt=tuple(sorted(set(rebuilt))),
+        incomplete=_incomplete(_flows_by_day(flows, first, last)),
     )
+
+
+def _count(tasks: list[_Task], progress: Progress) -> tuple[list[DayRecord], list[FlowsKey]]:
+    """Count days; return their records, and the flows objects that were damaged, and are gone now."""
+    if not tasks:
+        progress(STAGE, 0, 0)
+        return [], []
+    records: list[DayRecord] = []
+    damaged: list[FlowsKey] = []
+    with connect() as client:
+        for _, outcome in spread(client, count_one_day, tasks, stage=STAGE, progress=progress):
+            if isinstance(outcome, DayRecord):
+                records.append(outcome)
+            else:
+                damaged += outcome
+    return records, damaged
+
+
+def recount_days(settings: Settings, days: Collection[date], *, progress: Progress = silent) -> CountSummary:
+    """Count days again whose counts, sources or record are damaged.
+
+    Raises:
+        What ``count_days`` raises.
+    """
+    lake, first, last = Store(settings.lake_url), min(days), max(days)
+    for day, keys in list_ledger(lake, first, last).items():
+        for key in keys if day in days else ():
+            lake.delete(key.key)
+    return count_days(settings, first, last, progress=progress)
+
+
+def _incomplete(by_day: dict[date, list[FlowsKey]]) -> dict[date, tuple[str, ...]]:
+    found = {day: tuple(key.capture for key in keys if key.aside) for day, keys in sorted(by_day.items())}
+    return {day: captures for day, captures in found.items() if captures}
 
 
 def plan_counts(settings: Settings, first: date, last: date) -> tuple[list[_Task], int]:
     """Return the days that must be counted, and how many are up to date."""
+    return _plan(settings, first, last, list_flows(Store(settings.lake_url), first, last))
+
+
+def _plan(settings: Settings, first: date, last: date, flows_of: dict[str, list[FlowsKey]]) -> tuple[list[_Task], int]:
     registry = read_registry(settings)
     domestic = tuple(sensor.sensor_id for sensor in registry if sensor.domestic)
     lake = Store(settings.lake_url)
-    by_day = _flows_by_day(list_flows(lake, first, last), first, last)
+    by_day = _flows_by_day(flows_of, first, last)
     ledger = list_ledger(lake, first, last)
     archive = open_archive(settings)
     tables: dict[str, RegionTable] = {}
@@ -181,6 +197,7 @@ def plan_counts(settings: Settings, first: date, last: date) -> tuple[list[_Task
                 "domestic": domestic,
                 "timezone": settings.timezone,
                 "version": COUNTS_VERSION,
+                "record": _RECORD_VERSION,
             }
         )
         records = tuple(ledger.get(day, ()))
@@ -256,18 +273,28 @@ def _flows_by_day(flows: dict[str, list[FlowsKey]], first: date, last: date) -> 
 def days_with_flows(settings: Settings, first: date, last: date) -> set[date]:
     """Return the report days on which some capture that could be read has records, told by listings."""
     listed = list_flows(Store(settings.lake_url), first, last)
-    readable = {key: [flows for flows in objects if not flows.rejected] for key, objects in listed.items()}
+    readable = {key: [flows for flows in objects if flows.is_decoded] for key, objects in listed.items()}
     return set(_flows_by_day(readable, first, last))
 
 
-def count_one_day(task: _Task) -> DayRecord:
-    """Count one report day and write its objects, the ledger record last; runs on a worker."""
+def count_one_day(task: _Task) -> DayRecord | tuple[FlowsKey, ...]:
+    """Count one report day and write its objects, the ledger record last; runs on a worker.
+
+    Returns:
+        The record; or, when flows objects were damaged, their keys: they are removed, and nothing is written.
+    """
     settings = task.settings
     lake = Store(settings.lake_url)
     bounds = day_bounds(task.day, load_zone(settings.timezone))
     tables, captures, accounting = [], [], Accounting()
+    damaged: list[FlowsKey] = []
     for key in task.flows:
-        flows = read_flows(lake, key)
+        try:
+            flows = read_flows(lake, key)
+        except DamagedObject:
+            lake.delete(key.key)
+            damaged.append(key)
+            continue
         part = flows.accounting_by_day.get(task.day)
         if part is None:
             continue
@@ -276,17 +303,24 @@ def count_one_day(task: _Task) -> DayRecord:
         captures.append(
             {"capture": flows.capture, "sha256": flows.sha256, "size": flows.size, "accounting": part.as_dict()}
         )
+    if damaged:
+        return tuple(damaged)
     day = count_day(tables, as_of=task.as_of, pinned=task.pinned, domestic=task.domestic)
     if day.packets != accounting.packets_kept:
         raise BadInput(
             "flows do not add up to their account", key=str(task), expected=accounting.packets_kept, actual=day.packets,
             hint="Remove the day's flows objects and run `tsubame ingest` again.",
         )  # fmt: skip
+    return _write_day(task, day, accounting, captures)
+
+
+def _write_day(task: _Task, day: DayCounts, accounting: Accounting, captures: list[dict[str, Any]]) -> DayRecord:
+    lake = Store(task.settings.lake_url)
     for stale in task.stale:
         lake.delete(stale.key)
-    content = _parquet(day.counts, COUNTS, task)
-    lake.put(counts_key(task.day), content)
-    lake.put(sources_key(task.day), _parquet(day.sources, SOURCES, task))
+    counts, sources = _parquet(day.counts, COUNTS, task), _parquet(day.sources, SOURCES, task)
+    lake.put(counts_key(task.day), counts)
+    lake.put(sources_key(task.day), sources)
     by_sensor = day.counts.group_by("sensor_id", use_threads=False).aggregate([("packets", "sum")]).to_pylist()
     record = DayRecord(
         day=task.day,
@@ -295,8 +329,10 @@ def count_one_day(task: _Task) -> DayRecord:
         captures=tuple(sorted(captures, key=lambda item: item["capture"])),
         packets={row["sensor_id"]: row["packets_sum"] for row in sorted(by_sensor, key=lambda r: r["sensor_id"])},
         snapshot=task.snapshot,
-        counts_sha256=sha256_of(content),
+        counts_sha256=sha256_of(counts),
+        sources_sha256=sha256_of(sources),
         code_version=code_version(),
+        incomplete=tuple(key.capture for key in task.flows if key.aside),
     )
     lake.put(LedgerKey(task.day, task.digest).key, record.to_json())
     return record
@@ -308,26 +344,3 @@ def _parquet(table: pa.Table, schema: TableSchema, task: _Task) -> bytes:
     described = enforce(table.replace_schema_metadata(metadata), schema)
     pq.write_table(described, sink, compression="zstd", compression_level=3)
     return sink.getvalue()
-
-
-def read_records(settings: Settings, first: date, last: date) -> dict[date, DayRecord]:
-    """Read the ledger records of the days that are counted.
-
-    Raises:
-        NotReady: an interrupted run left a day with more than one record.
-    """
-    lake = Store(settings.lake_url)
-    records: dict[date, DayRecord] = {}
-    for day, keys in list_ledger(lake, first, last).items():
-        if len(keys) != 1:
-            raise NotReady("was counted by an interrupted run", key=str(day), hint="Run `tsubame count` for it again.")
-        records[day] = DayRecord.from_json(lake.read(keys[0].key))
-    return records
-
-
-def read_day(settings: Settings, day: date) -> tuple[pa.Table, pa.Table]:
-    """Read a day's counts (schema COUNTS) and sources (schema SOURCES)."""
-    lake = Store(settings.lake_url)
-    counts = pq.read_table(pa.BufferReader(lake.read(counts_key(day))), use_threads=False)
-    sources = pq.read_table(pa.BufferReader(lake.read(sources_key(day))), use_threads=False)
-    return counts.select(list(COUNTS.names)), sources.select(list(SOURCES.names))

@@ -200,7 +200,7 @@ def _basis_key(quarter: Quarter) -> str:
 def _list(settings: Settings, first: date, last: date) -> _Listings:
     inventory = take_inventory(settings, first, last)
     lake = Store(settings.lake_url)
-    edges = [day for key in inventory.obsolete for day in (key.first, key.last) if day]
+    edges = [day for key in inventory.obsolete if not key.aside for day in (key.first, key.last) if day]
     return _Listings(
         waiting=inventory.missing,
         gone=tuple(edges),
@@ -221,7 +221,7 @@ def _days_of(flows: Iterable[Any], first: date, last: date) -> frozenset[date]:
         day
         for objects in flows
         for key in objects
-        if key.first and key.last and not key.rejected
+        if key.first and key.last and key.is_decoded
         for day in days_between(max(first, key.first), min(last, key.last))
     )
 

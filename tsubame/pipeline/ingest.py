@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tsubame.aggregate.flows import FlowsResult, build_flows, read_accounting, write_flows
+from tsubame.aggregate.runs import Runs
 from tsubame.capture.accounting import Accounting
-from tsubame.errors import BadInput, SchemaMismatch
+from tsubame.errors import BadInput, DamagedObject
 from tsubame.keys import FlowsKey
-from tsubame.periods import load_zone
-from tsubame.pipeline.cluster import Progress, connect, silent, spread
+from tsubame.periods import days_between, load_zone
+from tsubame.pipeline.cluster import Progress, SetAside, connect, silent, spread
 from tsubame.pipeline.inventory import Capture, take_inventory
-from tsubame.provenance import Hashing, code_version
+from tsubame.provenance import UNSEALED, Hashing, Sealing, code_version, require_intact
 from tsubame.schemas import FLOWS
 from tsubame.settings import Settings
 from tsubame.stores import Store, scratch_file
 
 STAGE = "captures → flows"
+SET_ASIDE = "killed every worker it was given to, is not decoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class IngestedCapture:
     accounting: Accounting
     days: tuple[date, ...]
     rejected: bool
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class IngestSummary:
         withdrawn: flows objects removed because their capture is gone or replaced.
         rejected: every capture in the span that is none, whether met now or before, with the reason where known.
         damaged: captures read in this call that were cut or held damaged records, with what was lost.
+        set_aside: captures that killed every worker they were given to in this call; their days are incomplete.
         unknown_sensors: folders that the registry does not name; nothing in them is read.
     """
 
@@ -67,6 +71,7 @@ class IngestSummary:
     accounting: Accounting
     rejected: dict[str, str]
     damaged: dict[str, str]
+    set_aside: dict[str, str] = field(default_factory=dict)
     unknown_sensors: tuple[str, ...] = ()
     days: tuple[date, ...] = field(default=())
 
@@ -79,6 +84,7 @@ class IngestSummary:
             "accounting": self.accounting.as_dict(),
             "rejected": self.rejected,
             "damaged": self.damaged,
+            "set_aside": self.set_aside,
             "unknown_sensors": list(self.unknown_sensors),
             "days": [day.isoformat() for day in self.days],
         }
@@ -86,6 +92,9 @@ class IngestSummary:
 
 def ingest_days(settings: Settings, first: date, last: date, *, progress: Progress = silent) -> IngestSummary:
     """Bring the flows of the report days from ``first`` to ``last`` up to date with the sensor bucket.
+
+    A capture that kills its workers is set aside by name: a mark in its place makes its days incomplete until a
+    later run decodes it.
 
     Raises:
         NotReady: the sensor bucket is empty.
@@ -116,12 +125,13 @@ def ingest_days(settings: Settings, first: date, last: date, *, progress: Progre
     for item in done:
         total = total + item.accounting
     return IngestSummary(
-        decoded=len(done),
+        decoded=sum(not item.aside for item in done),
         unchanged=len(inventory.captures) - len(tasks),
         withdrawn=len(inventory.obsolete),
         accounting=total,
         rejected=dict(sorted(rejected.items())),
-        damaged={i.capture: text for i in done if not i.rejected and (text := i.accounting.damage())},
+        damaged={i.capture: text for i in done if not (i.rejected or i.aside) and (text := i.accounting.damage())},
+        set_aside={item.capture: SET_ASIDE for item in done if item.aside},
         unknown_sensors=inventory.unknown_sensors,
         days=tuple(sorted({day for item in done for day in item.days})),
     )
@@ -131,9 +141,29 @@ def _run(tasks: list[_Task], progress: Progress) -> list[IngestedCapture]:
     if not tasks:
         progress(STAGE, 0, 0)
         return []
+    outcomes: list[IngestedCapture] = []
     with connect() as client:
-        outcomes = [outcome for _, outcome in spread(client, ingest_capture, tasks, stage=STAGE, progress=progress)]
+        try:
+            for _, outcome in spread(client, ingest_capture, tasks, stage=STAGE, progress=progress):
+                outcomes.append(outcome)
+        except SetAside as error:
+            outcomes += [_set_aside(task) for task in tasks if str(task) in error.items]
     return sorted(outcomes, key=lambda outcome: outcome.capture)
+
+
+def _set_aside(task: _Task) -> IngestedCapture:
+    """Mark a capture that kills its workers, in the days that its date in the report's zone touches."""
+    zone, key = load_zone(task.timezone), task.capture.key
+    begin = datetime.combine(key.hint, time(), UTC)
+    ends = (moment.astimezone(zone).date() for moment in (begin, begin + timedelta(days=1, microseconds=-1)))
+    account = Accounting(error=f"{key.key}: {SET_ASIDE}")
+    days = tuple(days_between(*ends))
+    result = FlowsResult("", Runs(), account, dict.fromkeys(days, account), "")
+    lake = Store(task.lake_url)
+    for old in task.superseded:
+        lake.delete(old.key)
+    _put_flows(lake, FlowsKey(key.key, task.capture.fingerprint, days[0], days[-1], aside=True), result, task, "")
+    return IngestedCapture(key.key, account, days, rejected=False, aside=True)
 
 
 def ingest_capture(task: _Task) -> IngestedCapture:
@@ -164,9 +194,16 @@ def ingest_capture(task: _Task) -> IngestedCapture:
             result, rejected, sha256 = FlowsResult.rejected(error, hint=key.hint), True, ""
         days = tuple(sorted(result.accounting_by_day))
         flows = FlowsKey(key.key, task.capture.fingerprint, days[0], days[-1], rejected)
-        with lake.writing(flows.key) as sink:
-            write_flows(result, sink, _metadata(task, sha256))
+        _put_flows(lake, flows, result, task, sha256)
     return IngestedCapture(key.key, result.accounting, days, rejected)
+
+
+def _put_flows(lake: Store, key: FlowsKey, result: FlowsResult, task: _Task, sha256: str) -> None:
+    """Write a flows object with its own digest in it."""
+    with lake.writing(key.key) as sink:
+        sealing = Sealing(sink)
+        write_flows(result, sealing, _metadata(task, sha256))
+        sealing.seal()
 
 
 def _metadata(task: _Task, sha256: str) -> dict[str, str]:
@@ -177,6 +214,7 @@ def _metadata(task: _Task, sha256: str) -> dict[str, str]:
         "sha256": sha256,
         "timezone": task.timezone,
         "code_version": code_version(),
+        "seal": UNSEALED.decode(),
     }
 
 
@@ -200,10 +238,11 @@ def read_flows(lake: Store, key: FlowsKey) -> FlowsObject:
     """Read a flows object.
 
     Raises:
-        SchemaMismatch: it is no flows object of this version; remove it and run ``ingest`` again.
+        DamagedObject: it is gone, or is not what was written; remove it and run ``ingest`` again.
     """
-    content = lake.read(key.key)
     try:
+        content = lake.read(key.key)
+        require_intact(content)
         table = pq.read_table(pa.BufferReader(content), use_threads=False)
         metadata = table.schema.metadata or {}
         return FlowsObject(
@@ -213,9 +252,9 @@ def read_flows(lake: Store, key: FlowsKey) -> FlowsObject:
             table=table.select(list(FLOWS.names)),
             accounting_by_day=read_accounting(metadata),
         )
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise SchemaMismatch(
-            "is no readable flows object",
+    except (BadInput, pa.ArrowException, KeyError, ValueError) as error:
+        raise DamagedObject(
+            "flows object is not what was written",
             key=lake.locate(key.key),
             actual=str(error).splitlines()[0],
             hint="Remove it and run `tsubame ingest` for its day again.",

@@ -53,17 +53,18 @@ class Inventory:
     def __post_init__(self) -> None:
         """Find what is to be decoded and what is to be removed."""
         current = {
-            (key, flows.fingerprint)
+            flows
             for key, objects in self.flows.items()
             for flows in objects
-            if key in self.captures and flows.fingerprint == self.captures[key].fingerprint
+            if key in self.captures and flows.fingerprint == self.captures[key].fingerprint and not flows.aside
         }
-        missing = [c for key, c in sorted(self.captures.items()) if (key, c.fingerprint) not in current]
+        decoded = {flows.capture for flows in current}
+        missing = [capture for key, capture in sorted(self.captures.items()) if key not in decoded]
         obsolete = [
             flows
-            for key, objects in sorted(self.flows.items())
-            for number, flows in enumerate(sorted(objects, key=lambda f: (f.capture, f.fingerprint) not in current))
-            if number or (key, flows.fingerprint) not in current
+            for _, objects in sorted(self.flows.items())
+            for number, flows in enumerate(sorted(objects, key=lambda flows: flows not in current))
+            if number or flows not in current
         ]
         object.__setattr__(self, "missing", tuple(missing))
         object.__setattr__(self, "obsolete", tuple(obsolete))

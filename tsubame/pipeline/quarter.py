@@ -8,7 +8,7 @@ from typing import Any
 
 from tsubame.errors import NotReady
 from tsubame.periods import ONE_DAY, Quarter, day_bounds
-from tsubame.pipeline.cluster import Progress, silent
+from tsubame.pipeline.cluster import Progress, SetAside, silent
 from tsubame.pipeline.counts import CountSummary, count_days, days_with_flows
 from tsubame.pipeline.delegations import open_archive
 from tsubame.pipeline.ingest import IngestSummary, ingest_days
@@ -21,6 +21,7 @@ Captures run by UTC day and report days by the report's zone, so the first captu
 some hours into the quarter before; ranks of those hours would be no ranks of a quarter.
 """
 
+_CAPTURES_NAMED = 3
 LEAD_DAYS = 10
 """Days before a quarter that are counted with it: what a block moved on its first days is compared with."""
 
@@ -78,6 +79,7 @@ def complete_quarter(
         NotReady: the sensor bucket is empty, no capture bears on the quarter, or no delegation snapshot covers it.
         BadInput: the sensor registry is missing or malformed.
         Unavailable: a store or the cluster does not answer; what is done stays done.
+        SetAside: after all others are decoded and counted: captures that kill their workers.
     """
     before: QuarterSummary | None = None
     if previous:
@@ -96,7 +98,22 @@ def complete_quarter(
         )
     first = min((*lead_days(settings, quarter), quarter.first_day))
     counts = count_days(settings, first, quarter.last_day, progress=progress)
+    _refuse_incomplete(quarter, counts, before)
     return QuarterSummary(quarter, ingest, counts, before)
+
+
+def _refuse_incomplete(quarter: Quarter, counts: CountSummary, before: QuarterSummary | None) -> None:
+    """End with an error, now that all else is done: nobody should publish such a quarter without knowing."""
+    incomplete = counts.incomplete | (before.counts.incomplete if before else {})
+    if not incomplete:
+        return
+    captures = sorted({capture for day in incomplete.values() for capture in day})
+    raise SetAside(
+        f"killed every worker; {len(captures)} captures are set aside, {len(incomplete)} days counted without them",
+        key=", ".join(captures[:_CAPTURES_NAMED]) + (" and others" if len(captures) > _CAPTURES_NAMED else ""),
+        items=captures,
+        hint=f"Give the workers more memory and run it again, or publish without them: `tsubame report {quarter}`.",
+    )
 
 
 def lead_days(settings: Settings, quarter: Quarter) -> tuple[date, ...]:

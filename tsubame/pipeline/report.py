@@ -7,6 +7,7 @@ lake with a digest of all that it was reached on; publication takes only a verdi
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -20,10 +21,11 @@ from tsubame.pipeline.approval import APPROVED, read_decision
 from tsubame.pipeline.checked import encode_results, results_key
 from tsubame.pipeline.cluster import Progress, connect, merge_tree, silent, spread
 from tsubame.pipeline.context import context_of, frames_of
-from tsubame.pipeline.counts import DayRecord, days_with_flows, pinned_day, plan_counts, read_day, read_records
+from tsubame.pipeline.counts import days_with_flows, pinned_day, plan_counts, recount_days
 from tsubame.pipeline.delegations import open_archive
 from tsubame.pipeline.freshness import basis_of, keep_basis
 from tsubame.pipeline.inventory import read_registry
+from tsubame.pipeline.ledger import DamagedDays, DayRecord, read_day, read_records, refuse_damaged
 from tsubame.pipeline.quarter import has_data, lead_days, require_over
 from tsubame.provenance import code_version, digest_of
 from tsubame.regions.moves import Move
@@ -75,10 +77,20 @@ class EditionSummary:
 def gather_quarter(settings: Settings, quarter: Quarter, *, now: datetime, progress: Progress = silent) -> Gathered:
     """Read a quarter's counts, and those of the one before when there are enough, and analyse them.
 
+    Days that are not what was counted are counted again first.
+
     Raises:
         NotReady: the quarter is not over, or some of its days are not counted or stale.
         Unavailable: a store or the cluster does not answer.
     """
+    try:
+        return _gather(settings, quarter, now, progress)
+    except DamagedDays as damaged:
+        recount_days(settings, damaged.days, progress=progress)
+        return _gather(settings, quarter, now, progress)
+
+
+def _gather(settings: Settings, quarter: Quarter, now: datetime, progress: Progress) -> Gathered:
     from tsubame.analysis.quarter import QuarterInputs, analyse_quarter
     from tsubame.analysis.series import sensor_facts
 
@@ -93,14 +105,11 @@ def gather_quarter(settings: Settings, quarter: Quarter, *, now: datetime, progr
     blocks = tuple(sorted({(move.first, move.last) for move in moves}))
     # The lead is read apart: it needs the moved blocks, which the whole quarter before does not.
     parts = [
-        [_CubeTask(settings, record.day, domestic, cut) for record in part]
+        [_CubeTask(settings, record, domestic, cut) for record in part]
         for part, cut in ((before, ()), (lead, blocks), (records, blocks))
     ]
     with connect() as client:
-        previous, leading_cube, current = (
-            merge_tree((cube for _, cube in spread(client, _cube_of, part, stage=STAGE, progress=progress)), _merge)
-            for part in parts
-        )
+        previous, leading_cube, current = (_merged_cube(client, settings, part, progress) for part in parts)
     if current is None:
         raise NotReady("no day is counted", key=str(quarter), hint=f"Run `tsubame run {quarter}`.")
     facts = sensor_facts(registry)
@@ -120,19 +129,38 @@ def gather_quarter(settings: Settings, quarter: Quarter, *, now: datetime, progr
 @dataclass(frozen=True, slots=True)
 class _CubeTask:
     settings: Settings
-    day: date
+    record: DayRecord
     domestic: tuple[str, ...]
     blocks: tuple[tuple[int, int], ...]
 
     def __str__(self) -> str:
-        return f"counts of {self.day}"
+        return f"counts of {self.record.day}"
 
 
-def _cube_of(task: _CubeTask) -> Cube:
+def _merged_cube(client: Any, settings: Settings, tasks: list[_CubeTask], progress: Progress) -> Cube | None:
+    damaged: list[date] = []
+
+    def cubes() -> Iterator[Cube]:
+        for task, cube in spread(client, _cube_of, tasks, stage=STAGE, progress=progress):
+            if cube is None:
+                damaged.append(task.record.day)
+            else:
+                yield cube
+
+    merged = merge_tree(cubes(), _merge)
+    refuse_damaged(settings, damaged)
+    return merged
+
+
+def _cube_of(task: _CubeTask) -> Cube | None:
+    """Return a day's cube; None when its counts are not what was counted."""
     from tsubame.analysis.cubes import day_cube
 
-    counts, sources = read_day(task.settings, task.day)
-    return day_cube(task.day, counts, sources, task.domestic, task.blocks)
+    try:
+        counts, sources = read_day(task.settings, task.record)
+    except DamagedDays:
+        return None
+    return day_cube(task.record.day, counts, sources, task.domestic, task.blocks)
 
 
 def _merge(a: Cube, b: Cube) -> Cube:

@@ -11,15 +11,16 @@ from tsubame.periods import days_between
 from tsubame.pipeline.inventory import Inventory, read_registry, take_inventory
 from tsubame.settings import Settings
 
-RECEIVED, LATE, MISSING, REJECTED, WAITING, INACTIVE = (
+RECEIVED, LATE, MISSING, REJECTED, ASIDE, WAITING, INACTIVE = (
     "received",
     "late",
     "missing",
     "rejected",
+    "incomplete",
     "waiting",
     "inactive",
 )
-STATES = (RECEIVED, LATE, MISSING, REJECTED, WAITING, INACTIVE)
+STATES = (RECEIVED, LATE, MISSING, REJECTED, ASIDE, WAITING, INACTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def sensor_status(settings: Settings, first: date, last: date) -> Status:
 
     A day is *received* when flows with that day's records are there, *late* when all of them were uploaded later
     than the day after, *waiting* when a capture uploaded on that date has not been decoded, *rejected* when all that
-    was uploaded on that date is no capture, *missing* when a sensor that should be active delivered nothing.
+    was uploaded on that date is no capture, *incomplete* when a capture was set aside because it kills its workers,
+    *missing* when a sensor that should be active delivered nothing.
     """
     registry = read_registry(settings)
     inventory = take_inventory(settings, first, last)
@@ -71,7 +73,7 @@ def sensor_status(settings: Settings, first: date, last: date) -> Status:
     return Status(days, states, inventory.unknown_sensors, inventory.rejected)
 
 
-_ORDER = (RECEIVED, LATE, WAITING, REJECTED)
+_ORDER = (ASIDE, RECEIVED, LATE, WAITING, REJECTED)
 
 
 def _observations(inventory: Inventory, first: date, last: date) -> list[tuple[str, str, date]]:
@@ -93,6 +95,8 @@ def _days_of(flows: FlowsKey, sensor_id: str, hint: date, first: date, last: dat
     if flows.rejected:
         return [(REJECTED, sensor_id, hint)] if first <= hint <= last else []
     start, end = max(first, flows.first), min(last, flows.last)
+    if flows.aside:
+        return [(ASIDE, sensor_id, day) for day in days_between(start, end)]
     return [
         (LATE if hint > day + timedelta(days=1) else RECEIVED, sensor_id, day)
         for day in days_between(start, end)

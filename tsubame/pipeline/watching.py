@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from tsubame.keys import counts_key
 from tsubame.periods import ONE_DAY, days_between
-from tsubame.pipeline.counts import read_records
 from tsubame.pipeline.inventory import list_ledger, read_registry
+from tsubame.pipeline.ledger import read_records
 from tsubame.settings import Settings
 from tsubame.stores import Store
 
