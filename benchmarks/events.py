@@ -250,7 +250,10 @@ def worlds_table(seed: int, quarters: int, nulls: int) -> Iterator[str]:
     yield ""
     yield "False: events claimed per series without any, threshold 20 (≤ 0.01) and 14 (Top 5, ≤ 0.05)."
     yield ""
-    yield "| world | events | recall | located | precision | onset error | onset covered | factor covered | false | Top 5 |"
+    yield (
+        "| world | events | recall | located | precision | onset error | onset covered | factor covered | false | "
+        "Top 5 |"
+    )
     yield "|---|---|---|---|---|---|---|---|---|---|"
     tallies: dict[bool, list[Tally]] = {True: [], False: []}
     claimed: dict[bool, list[tuple[int, int]]] = {True: [], False: []}

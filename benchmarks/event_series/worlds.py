@@ -57,7 +57,7 @@ class World:
     typical: bool = True
 
 
-def steady(rng: Rng, n: int) -> np.ndarray:
+def steady(_: Rng, n: int) -> np.ndarray:
     """Add nothing to what sources do."""
     return np.ones(n)
 

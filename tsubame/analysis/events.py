@@ -161,13 +161,12 @@ def _reported(templates: Templates, fit: Fit, effects: np.ndarray) -> list[int]:
         within &= size < PART_OF_A_SPIKE * np.abs(effects)
         net = ramps[end[place]] - (ramps[onset[place] - 1] if onset[place] else 0.0)
         taken_back = name == GRADUAL and net * np.sign(effects[place]) < max(0.5 * size, np.log(smallest))
-        # ``joining`` adds to an event what is the rest of its effect.
+        # ``joining`` adds to an event what is the rest of its effect; a small part of a burst is in it already.
         rest = (kind == kind[place]) & (effects * effects[place] > 0) & (size < np.abs(effects))
         rest &= (np.abs(onset - onset[place]) <= EDGE_DAYS) & (np.abs(end - end[place]) <= EDGE_DAYS)
         rest &= end - onset >= 2 * EDGE_DAYS
-        if rest.any() and name in (SHIFT, BURST):
-            kept.append(place)
-        elif not (small or gap or within.any() or taken_back):
+        joined = rest.any() and (name == SHIFT or (name == BURST and not small))
+        if joined or not (small or gap or within.any() or taken_back):
             kept.append(place)
     return kept
 
