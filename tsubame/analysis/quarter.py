@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tsubame.analysis.common import rank_on_common_sensors
 from tsubame.analysis.cubes import Cube
 from tsubame.analysis.decays import find_decays
 from tsubame.analysis.episodes import as_episodes
@@ -128,6 +129,7 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
             key: as_episodes(each, detect_events(each, threshold=_threshold(place)))
             for place, (key, each) in enumerate(pinned.items())
         },
+        common=rank_on_common_sensors(cube, inputs.previous, ranks.ports[:SERIES_RANKS], ranks.regions[:SERIES_RANKS]),
         noted=find_noted(
             cube,
             inputs.previous,

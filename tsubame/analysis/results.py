@@ -65,6 +65,22 @@ class RankedRegion:
 
 
 @dataclass(frozen=True, slots=True)
+class CommonRanks:
+    """Ranks by the packets of the domestic sensors that two quarters have in common.
+
+    Attributes:
+        sensors: how many both have; added, removed: how many only this one and only the one before has.
+        ports, regions: rank in this quarter and in the one before; None without a packet.
+    """
+
+    sensors: int
+    added: int
+    removed: int
+    ports: dict[tuple[int, int | None], tuple[int | None, int | None]]
+    regions: dict[str, tuple[int | None, int | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class DailySeries:
     """A value for each report day of the quarter; None on days with no sensor up.
 
@@ -333,6 +349,7 @@ class QuarterAnalysis:
         region_effects: of every region whose two series part on some day; every day they add up to 0.
         noted: ports that the report looks into, largest excess first.
         decays: collapsed shares of tools in the first ports, by port and tool.
+        common: ranks of the first rows on common sensors; None where the sensors are those of the quarter before.
     """
 
     quarter: Quarter
@@ -354,3 +371,4 @@ class QuarterAnalysis:
     region_steps: tuple[RegionStep, ...] = ()
     region_effects: tuple[RegionEffect, ...] = ()
     decays: dict[tuple[tuple[int, int | None], str], SignatureDecay] = field(default_factory=dict)
+    common: CommonRanks | None = None

@@ -220,6 +220,7 @@ def _order_claims(analysis: QuarterAnalysis, rows: Sequence[RankedPort | RankedR
             figure=figure,
             numbers={"rows": len(rows)},
         )
+    yield from _common_claims(analysis, rows, kind, figure)
     for group in _close_groups(rows):
         yield Claim(
             f"close-{'-'.join(map(_slug_of, group))}",
@@ -230,6 +231,34 @@ def _order_claims(analysis: QuarterAnalysis, rows: Sequence[RankedPort | RankedR
             formula="neighbours change places in at least 5 % of the resamples of sensors × 7-day blocks",
             figure=figure,
         )
+
+
+def _common_claims(
+    analysis: QuarterAnalysis, rows: Sequence[RankedPort | RankedRegion], kind: str, figure: str
+) -> Iterator[Claim]:
+    """Say of a table what its ranks are on common sensors, where the sensors changed."""
+    common = analysis.common
+    if common is None:
+        return
+    differing: list[tuple[Bilingual, int, int | None]] = []
+    numbers = {"sensors": common.sensors, "added": common.added, "removed": common.removed, "rows": len(rows)}
+    for row in rows:
+        found = common.ports.get((row.protocol, row.port)) if isinstance(row, RankedPort) else None
+        rank, previous = found or (common.regions.get(row.region) if isinstance(row, RankedRegion) else None) or (0, 0)
+        if rank and (rank, previous) != (row.rank, row.previous_rank):
+            differing.append((_name_of(row), rank, previous))
+            slug = _slug_of(row)
+            numbers |= {f"rank_{slug}": rank} | ({f"previous_rank_{slug}": previous} if previous else {})
+    yield Claim(
+        f"rank-{kind}-common",
+        "rank",
+        Subject("destination" if kind == "ports" else "source"),
+        *narrative.say_common(differing, common.sensors, common.added, common.removed, len(rows)),
+        windows=(Window(analysis.days[0], analysis.days[-1]),),
+        formula="rank by packets of the domestic sensors up on at least half of the days of both quarters",
+        figure=figure,
+        numbers=numbers,
+    )
 
 
 def _close_groups(rows: Sequence[RankedPort | RankedRegion]) -> Iterator[list[RankedPort | RankedRegion]]:

@@ -121,6 +121,35 @@ def say_unchanged(count: int) -> Bilingual:
     )
 
 
+def say_common(
+    rows: Sequence[tuple[Bilingual, int, int | None]], common: int, added: int, removed: int, count: int
+) -> Bilingual:
+    """Say what ranks are on the sensors that two quarters have in common.
+
+    Args:
+        rows: name, rank and previous rank of those whose ranks differ from the table's; empty where none does.
+        common, added, removed: sensors of both quarters, of this one alone, of the one before alone.
+        count: rows of the table.
+    """
+    sensors = [f" domestic sensor{'' if n == 1 else 's'}" for n in (added, removed)]
+    moved = [(f"{added}台増", f"{added}{sensors[0]} {'was' if added == 1 else 'were'} added")] if added else []
+    moved += [(f"{removed}台減", f"{removed}{'' if added else sensors[1]} went away")] if removed else []
+    ja = f"国内センサーは前四半期から{'・'.join(part for part, _ in moved)}となっています。"
+    en = f"Since the previous quarter, {' and '.join(part for _, part in moved)}; "
+    basis_ja, basis_en = f"両四半期に共通する{common}台だけで", f"on the {common} that both quarters have"
+    if not rows:
+        return (
+            f"{ja}{basis_ja}見ても、トップ{count}の順位とその前四半期の順位は同じです。",
+            f"{en}{basis_en}, the top {count} and their previous ranks are the same.",
+        )
+    said_ja, said_en = [], []
+    for name, rank, previous in rows:
+        before_ja, before_en = (f"{previous}番目", ordinal(previous)) if previous else ("観測なし", "not observed")
+        said_ja.append(f"{name[0]}は{rank}番目（前四半期は{before_ja}）")
+        said_en.append(f"{name[1]} is {ordinal(rank)} (in the previous quarter {before_en})")
+    return f"{ja}{basis_ja}見ると、{'、'.join(said_ja)}です。", f"{en}{basis_en}, {', '.join(said_en)}."
+
+
 def say_close(names: Sequence[Bilingual]) -> Bilingual:
     """Say that neighbouring ranks could as well be in another order."""
     ja, en = "、".join(name for name, _ in names[:-1]), ", ".join(name for _, name in names[:-1])

@@ -63,3 +63,23 @@ def _figures(row: RankedPort | RankedRegion) -> dict[str, Any]:
         "rank_interval": list(row.rank_interval),
         "close_to_next": row.close_to_next,
     }
+
+
+def common_rows(analysis: QuarterAnalysis) -> dict[str, Any] | None:
+    """Return the ranks on common sensors, as ``report.json`` writes them; None where the sensors did not change."""
+    common = analysis.common
+    if common is None:
+        return None
+    return {
+        "sensors": common.sensors,
+        "added": common.added,
+        "removed": common.removed,
+        "ports": [
+            {"protocol": protocol, "port": port, "rank": rank, "previous_rank": previous}
+            for (protocol, port), (rank, previous) in common.ports.items()
+        ],
+        "regions": [
+            {"region": region, "rank": rank, "previous_rank": previous}
+            for region, (rank, previous) in common.regions.items()
+        ],
+    }

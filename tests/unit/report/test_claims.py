@@ -8,6 +8,9 @@ from tsubame.analysis import results
 from tsubame.analysis.results import DailySeries, Ratio
 from tsubame.periods import Quarter, Window
 from tsubame.report.claims import derive_claims, is_gradual
+from tsubame.report.document import build_document, validate_document
+from tsubame.report.figures import plan_figures
+from tsubame.report.linter import lint_edition
 
 
 def claims_of(analysis):
@@ -187,3 +190,36 @@ def test_ids_are_unique_and_every_text_is_there_twice(analysis):
         assert claim.text_en.endswith(".")
         assert "  " not in claim.text_en
         assert claim.formula
+
+
+@pytest.fixture
+def on_common_sensors(analysis):
+    """23/TCP and the first region as in the table; 6379/TCP fifth, and second in the quarter before."""
+    ports = {(row.protocol, row.port): (row.rank, row.previous_rank) for row in analysis.ports[:5]}
+    ports[6, 6379] = (5, 2)
+    regions = {row.region: (row.rank, row.previous_rank) for row in analysis.regions[:5]}
+    return dataclasses.replace(analysis, common=results.CommonRanks(9, 1, 2, ports, regions))
+
+
+def test_changed_sensors_are_told_with_the_ranks_that_differ(on_common_sensors):
+    claims = {claim.id: claim for claim in derive_claims(on_common_sensors)}
+    ports, regions = claims["rank-ports-common"], claims["rank-regions-common"]
+    assert ports.text_ja == (
+        "国内センサーは前四半期から1台増・2台減となっています。"
+        "両四半期に共通する9台だけで見ると、6379/TCP（redis）は5番目（前四半期は2番目）です。"
+    )
+    assert ports.text_en == (
+        "Since the previous quarter, 1 domestic sensor was added and 2 went away; on the 9 that both quarters have, "
+        "6379/TCP (redis) is 5th (in the previous quarter 2nd)."
+    )
+    assert regions.text_ja.endswith("共通する9台だけで見ても、トップ5の順位とその前四半期の順位は同じです。")
+    assert ports.section == "ports"
+
+
+def test_ranks_on_common_sensors_follow_schema_and_linter(on_common_sensors, context):
+    plans = plan_figures(on_common_sensors)
+    document = build_document(on_common_sensors, context, plans)
+    validate_document(document)
+    assert {"protocol": 6, "port": 6379, "rank": 5, "previous_rank": 2} in document["common_ranks"]["ports"]
+    faults = [fault.place for fault in lint_edition(document, {}) if "common" in fault.place]
+    assert faults == []
