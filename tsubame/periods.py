@@ -15,6 +15,8 @@ from tsubame.errors import UsageError
 
 DEFAULT_ZONE = "Asia/Tokyo"
 ONE_DAY = timedelta(days=1)
+#: The years of quarters and days that can be asked for; before and after them there is room for windows.
+FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 
 def load_zone(name: str) -> ZoneInfo:
@@ -32,15 +34,18 @@ def load_zone(name: str) -> ZoneInfo:
 
 
 def parse_day(text: str) -> date:
-    """Read a day written ``2023-01-31`` or ``20230131``.
+    """Read a day written ``2023-01-31`` or ``20230131``, of the years that quarters are of.
 
     Raises:
         UsageError: the text is not a day.
     """
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise UsageError("not a day", expected="YYYY-MM-DD", actual=repr(text)) from error
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise UsageError("not a day", expected=f"a year from {FIRST_YEAR} to {LAST_YEAR}", actual=text)
+    return day
 
 
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -67,7 +72,7 @@ class Quarter:
     number: int
 
     def __post_init__(self) -> None:
-        if not (1 <= self.number <= 4 and 1970 <= self.year <= 9998):
+        if not (1 <= self.number <= 4 and FIRST_YEAR <= self.year <= LAST_YEAR):
             raise UsageError("not a quarter", expected="YYYYQ1 to YYYYQ4", actual=f"{self.year}Q{self.number}")
 
     @classmethod

@@ -10,7 +10,7 @@ import csv
 import io
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -19,6 +19,10 @@ from tsubame.errors import BadInput, MalformedSensors
 COLUMNS = ("sensor_id", "address", "country", "active_from", "active_to")
 DOMESTIC_COUNTRY = "JP"
 _SENSOR_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+_QUAD = re.compile(r"(?<!\d)\d{1,3}(?:[._-]\d{1,3}){3}(?!\d)")
+#: What may be an address, or the beginning of one: it is repeated in no message.
+_ADDRESS = re.compile(rf"{_QUAD.pattern}|\d+\.\d+\.\d+|::|:[0-9A-Fa-f]+:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,9 @@ def parse_sensors(content: bytes, *, key: str = "sensors.csv") -> SensorRegistry
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MalformedSensors("is not UTF-8", key=key, offset=error.start) from error
-    reader = csv.DictReader(io.StringIO(text))
-    header = tuple(name.strip() for name in reader.fieldnames or ())
+    # Old Macintosh line ends (\r alone) too: the csv module wants them translated.
+    reader = csv.DictReader(io.StringIO(text, newline=None))
+    header = tuple(name.strip() for name in _header(reader, key))
     if header != COLUMNS:
         raise MalformedSensors(
             "wrong header",
@@ -105,10 +110,10 @@ def parse_sensors(content: bytes, *, key: str = "sensors.csv") -> SensorRegistry
             offset=1,
             unit="line",
             expected=",".join(COLUMNS),
-            actual=",".join(header) or "nothing",
+            actual=_shown(header),
         )
     sensors: dict[str, Sensor] = {}
-    for row in reader:
+    for row in _rows(reader, key):
         sensor = _parse_row(row, key, reader.line_num)
         if sensor.sensor_id in sensors:
             raise MalformedSensors(
@@ -120,15 +125,41 @@ def parse_sensors(content: bytes, *, key: str = "sensors.csv") -> SensorRegistry
     return SensorRegistry(tuple(sensors[name] for name in sorted(sensors)))
 
 
+def _header(reader: csv.DictReader[str], key: str) -> Sequence[str]:
+    try:
+        return reader.fieldnames or ()
+    except csv.Error as error:
+        raise MalformedSensors("is no CSV", key=key, offset=1, unit="line", actual=error) from error
+
+
+def _rows(reader: csv.DictReader[str], key: str) -> Iterator[dict[str | None, str | None]]:
+    """Yield the rows; csv's own errors quote nothing of the content."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise MalformedSensors("is no CSV", key=key, offset=reader.line_num, unit="line", actual=error) from error
+
+
+def _shown(header: tuple[str, ...]) -> str:
+    """Return a header for a message; not where it is a row of data, whose address is secret."""
+    if any(_ADDRESS.search(name) for name in header):
+        return "a row of data (not shown)"
+    return ",".join(header)[:200] or "nothing"
+
+
 def _parse_row(row: dict[str | None, str | None], key: str, line: int) -> Sensor:
     def wrong(column: str, expected: str, actual: object) -> MalformedSensors:
-        return MalformedSensors(f"column {column}", key=key, offset=line, unit="line", expected=expected, actual=actual)
+        shown = "an address (not shown)" if _ADDRESS.search(str(actual)) else str(actual)[:80]
+        return MalformedSensors(f"column {column}", key=key, offset=line, unit="line", expected=expected, actual=shown)
 
     if None in row or any(value is None for value in row.values()):
         raise MalformedSensors("wrong number of columns", key=key, offset=line, unit="line", expected=len(COLUMNS))
     cells = {name: (value or "").strip() for name, value in row.items() if name is not None}
     if not _SENSOR_ID.fullmatch(cells["sensor_id"]):
         raise wrong("sensor_id", "letters, digits, '.', '_' or '-'", repr(cells["sensor_id"]))
+    if _QUAD.search(cells["sensor_id"]):
+        # Names of sensors are in counts, messages and lineage.
+        raise wrong("sensor_id", "a name that is no address", repr(cells["sensor_id"]))
     try:
         network = parse_network(cells["address"])
     except ValueError:

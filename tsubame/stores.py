@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import fsspec
 
@@ -72,6 +72,8 @@ class Store:
 
     def locate(self, key: str) -> str:
         """Return the URL or path of an object, for messages."""
+        if key and self.url == ".":
+            return key
         return f"{self.url.rstrip('/')}/{key}" if key else self.url
 
     def _path(self, key: str) -> str:
@@ -319,6 +321,9 @@ def _translated(where: str, what: str) -> Iterator[None]:
     except (BadInput, Unavailable):
         raise
     except FileNotFoundError as error:
+        # fsspec says so, too, when a web server cannot be reached.
+        if _of_service(error.__cause__):
+            raise Unavailable(what, key=where, actual=_first_line(error.__cause__), hint="Try again later.") from error
         raise BadInput("does not exist", key=where) from error
     except (IsADirectoryError, NotADirectoryError) as error:
         raise BadInput(
@@ -338,11 +343,15 @@ def _translated(where: str, what: str) -> Iterator[None]:
         raise BadInput("is no URL of a store that can be used here", key=where, actual=_first_line(error)) from error
     except Exception as error:
         # botocore's and aiohttp's errors share no base with each other; each means that the service said no.
-        if type(error).__module__.split(".")[0] in {"botocore", "aiobotocore", "aiohttp", "s3fs", "fsspec"}:
+        if _of_service(error):
             raise Unavailable(
                 what, key=where, actual=_first_line(error), hint="Check the endpoint and its keys."
             ) from error
         raise
+
+
+def _of_service(error: BaseException | None) -> TypeGuard[BaseException]:
+    return type(error).__module__.split(".")[0] in {"botocore", "aiobotocore", "aiohttp", "s3fs", "fsspec"}
 
 
 def _first_line(error: BaseException) -> str:
@@ -362,5 +371,10 @@ def open_store(url: str) -> Store:
 
 def split_object_url(url: str) -> tuple[Store, str]:
     """Open the store that holds a single object, and return it with the object's key."""
+    scheme, _, rest = url.partition("://")
+    if rest and "/" not in rest:
+        if scheme in ("file", "memory"):
+            return Store("." if scheme == "file" else "memory://"), rest
+        raise BadInput("names no object", key=url, expected=f"{scheme}://<bucket>/<key>")
     folder, _, name = url.rpartition("/")
     return Store(folder or ("/" if url.startswith("/") else ".")), name

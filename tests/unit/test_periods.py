@@ -27,6 +27,12 @@ def test_what_is_no_quarter_is_refused(text):
         Quarter.parse(text)
 
 
+@pytest.mark.parametrize("text", ["", "x", "2023-02-30", "0001-01-01", "1969-12-31", "9999-12-31", "2023-1-1"])
+def test_what_is_no_day_is_refused(text):
+    with pytest.raises(UsageError, match="not a day"):
+        parse_day(text)
+
+
 def test_a_quarter_is_over_when_its_last_day_ends_in_the_reports_zone():
     tokyo, quarter = load_zone("Asia/Tokyo"), Quarter(2023, 1)
     end = datetime(2023, 3, 31, 15, tzinfo=UTC)

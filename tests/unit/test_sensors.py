@@ -51,6 +51,32 @@ def test_a_malformed_registry_is_refused_by_line_without_its_address(text, messa
     assert "\n" not in str(caught.value)
 
 
+def test_no_message_repeats_what_may_be_an_address():
+    row = "jp-1,203.0.113.7,JP,2021-10-01,\n"
+    for text in (
+        row,  # a registry without its header
+        row.replace(",", ";") + row,
+        HEADER + "203.0.113.7,jp-1,JP,2021-10-01,\n",
+        HEADER + "203.0.113.7,203.0.113.7,JP,2021-10-01,\n",
+        HEADER + "jp-203-0-113-7,203.0.113.7,JP,2021-10-01,\n",
+        HEADER + "jp-1,192.0.2.1,203.0.113.7,2021-10-01,\n",
+        HEADER + "jp-1,192.0.2.1,JP,203.0.113.7,\n",
+        HEADER + "jp-1,192.0.2.1,JP,2021-10-01,203.0.113.7\n",
+        HEADER + "jp-1," + "203.0.113.7" * 20_000 + ",JP,2021-10-01,\n",
+    ):
+        with pytest.raises(MalformedSensors) as caught:
+            parse_sensors(text.encode())
+        assert "203.0.113" not in str(caught.value)
+        assert "203-0-113" not in str(caught.value)
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_in_any_way(end):
+    content = (HEADER + "jp-1,203.0.113.7,JP,2021-10-01,\n").replace("\n", end)
+    assert [sensor.sensor_id for sensor in parse_sensors(b"\xef\xbb\xbf" + content.encode())] == ["jp-1"]
+
+
 def test_a_wrong_header_and_a_wrong_encoding_are_refused():
     with pytest.raises(MalformedSensors, match="wrong header"):
         parse_sensors(b"id,ip\n")

@@ -1,10 +1,10 @@
 """Noted ports: which ports a report looks into, and what carries their change.
 
 A port of the first ten is noted when (a) its series has a rise: an event of at least ``RISE`` times that is as sure
-as any series needs (``events.THRESHOLD``); or (b) its rank rose by at least ``RANKS_RISEN`` and its packets per
-sensor-day are at least ``RISE`` times those of the quarter before. Of these the report takes the ``MOST_NOTED``
-with the largest excess: packets per sensor beyond the mean of the 10 days before the first rise or, for (b) alone,
-beyond the mean of the quarter before.
+as any series needs (``events.THRESHOLD``); or (b) its rank rose by at least ``RANKS_RISEN``, and its packets,
+``FEWEST_RISEN`` or more, are per sensor-day at least ``RISE`` times those of the quarter before. Of these the report
+takes the ``MOST_NOTED`` with the largest excess: packets per sensor beyond the mean of the 10 days before the first
+rise or, for (b) alone, beyond the mean of the quarter before.
 
 Regions are those of the quarter's first day throughout, so that a block's move to another region is no event.
 """
@@ -35,6 +35,10 @@ FIRST_RANKS = 10
 MOST_NOTED = 3
 RISE = 1.5
 RANKS_RISEN = 2
+
+FEWEST_RISEN = 200
+"""Packets in the quarter from which on ``RISE`` times is three standard errors above 1, were they independent:
+among ports with two packets, one is always first and a rise of many times over."""
 
 MOST_REGIONS = 60
 """Regions of a noted port, largest first, that are searched for events; the others have a packet now and then."""
@@ -84,7 +88,7 @@ def find_noted(
         rises = rises_of(events.get(port, ()))
         reasons: tuple[str, ...] = ("rise",) if rises else ()
         climbed = row.previous_rank is not None and row.previous_rank - row.rank >= RANKS_RISEN
-        if climbed and ratio is not None and ratio >= RISE:
+        if climbed and ratio is not None and ratio >= RISE and row.packets >= FEWEST_RISEN:
             reasons += ("rank",)
         if reasons:
             baseline = before or 0.0

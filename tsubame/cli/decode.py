@@ -8,7 +8,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,11 +38,18 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-records",
         metavar="N",
-        type=int,
+        type=_whole_number,
         help="stop reading a file at about N records (8,192 at a time); 2,000,000,000 unless told",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line and file")
     return parser
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a whole number: {text!r}") from None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -100,13 +107,16 @@ def _outputs(files: list[str], out: str | None) -> list[str | None]:
     """Return where each file's packets go.
 
     Raises:
-        UsageError: two files would be written to one place.
+        UsageError: two files would be written to one place, or over what is read.
     """
     from tsubame.errors import UsageError
 
     if out is None:
         return [None] * len(files)
     if len(files) == 1:
+        if Path(out).is_dir():
+            raise UsageError("is a directory", key=out, hint="Give a file when there is one FILE.")
+        _keep_input(files[0], out)
         return [out]
     names = [PurePosixPath(file).name for file in files]
     name, count = Counter(names).most_common(1)[0]
@@ -119,9 +129,16 @@ def _outputs(files: list[str], out: str | None) -> list[str | None]:
     return [f"{out.rstrip('/')}/{name}.parquet" for name in names]
 
 
-def _make_directory(out: str) -> None:
-    from pathlib import Path
+def _keep_input(file: str, out: str) -> None:
+    """Refuse to write the packets over the capture that they are read from."""
+    from tsubame.errors import UsageError
 
+    with contextlib.suppress(OSError):
+        if file == out or Path(file).samefile(out):
+            raise UsageError("is the FILE itself", key=out, hint="Give another place; the capture would be lost.")
+
+
+def _make_directory(out: str) -> None:
     from tsubame.errors import Unavailable, UsageError
 
     try:

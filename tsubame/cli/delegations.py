@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tsubame.cli.output import print_json, progress_bar
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from tsubame.pipeline.delegation_sources import Arrival
 
 _STATUS = {"refused": 3, "missing": 4, "unavailable": 4}
+_NO_REGIONS = ("undelegated", "reserved", "available")
+"""What stands for a region where nothing is delegated."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -47,10 +50,20 @@ def add_parser(subparsers: Any) -> None:
     )
     moves.add_argument("first", metavar="DATE", help="the earlier date, YYYY-MM-DD")
     moves.add_argument("last", metavar="DATE", help="the later date, YYYY-MM-DD")
-    moves.add_argument("--from", dest="from_region", metavar="REGION", help="only blocks that left this region")
-    moves.add_argument("--to", dest="to_region", metavar="REGION", help="only blocks that came to this region")
+    for end, done in (("from", "left"), ("to", "came to")):
+        purpose = f"only blocks that {done} this region: alpha-2, or one of {', '.join(_NO_REGIONS)}"
+        moves.add_argument(f"--{end}", dest=f"{end}_region", metavar="REGION", type=_region, help=purpose)
     moves.add_argument("--json", action="store_true", help="one JSON list instead of lines")
     parser.set_defaults(run=run)
+
+
+def _region(text: str) -> str:
+    """Read a region's code, in any case."""
+    if text.lower() in _NO_REGIONS:
+        return text.lower()
+    if len(text) == 2 and text.isascii() and text.isalpha():
+        return text.upper()
+    raise argparse.ArgumentTypeError(f"not a region: {text!r}")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _fetch(arguments: argparse.Namespace) -> int:
     from tsubame.errors import UsageError
-    from tsubame.periods import days_between, parse_day
+    from tsubame.periods import ONE_DAY, days_between, parse_day
     from tsubame.pipeline.delegation_sources import base_urls_from_environment, fetch_delegations
     from tsubame.settings import Settings
 
@@ -77,6 +90,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
     last = parse_day(arguments.to) if arguments.to else first
     if last and (first is None or last < first):
         raise UsageError("--to needs an earlier --day", actual=f"--day {arguments.day} --to {arguments.to}")
+    if last and last > datetime.now(UTC).date() + ONE_DAY:
+        raise UsageError("no registry has a file of that day yet", actual=last)
     arrivals: list[Arrival] = []
     days = [None] if first is None or last is None else list(days_between(first, last))
     with progress_bar(not arguments.json) as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import Any
 
 from tsubame.cli.output import print_json, progress_bar
@@ -30,17 +31,17 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _number(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"not a number above 0: {text!r}")
-    return value
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) < 1e6:
+            return value
+    raise argparse.ArgumentTypeError(f"not a number above 0: {text!r}")
 
 
 def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"not a whole number from 0 on: {text!r}")
-    return value
+    with contextlib.suppress(ValueError):
+        if (value := int(text)) >= 0:
+            return value
+    raise argparse.ArgumentTypeError(f"not a whole number from 0 on: {text!r}")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from tsubame.classify.apply import Confirmation, classify_block, new_memory, set
 from tsubame.classify.rules import KINDS, TOOLS
 from tsubame.errors import Unavailable
 from tsubame.schemas import PACKETS
-from tsubame.stores import Store, split_object_url
+from tsubame.stores import Store, scratch_file, split_object_url
 
 #: Called with what is being done, bytes read so far, and bytes in all (0 when that is not known).
 Progress = Callable[[str, int, int], None]
@@ -80,8 +81,8 @@ def decode_file(
 ) -> Decoded:
     """Decode one capture, and write its packets as Parquet when ``out`` is given.
 
-    The capture is read twice then: which sources are tagged by a rule that awaits confirmation is known only
-    at its end.
+    The capture is read twice then (a pipe into a temporary file first): which sources are tagged by a rule that
+    awaits confirmation is known only at its end.
 
     Args:
         url: a path or any fsspec URL.
@@ -95,9 +96,24 @@ def decode_file(
         BadInput: there is no such file.
         Unavailable: it cannot be read now, or ``out`` cannot be written.
     """
+    if out is not None and _is_pipe(url):
+        with _spooled(url) as copy:
+            return _decode(url, copy, out, sensor, most_records, progress)
+    return _decode(url, None, out, sensor, most_records, progress)
+
+
+def _decode(
+    url: str,
+    copy: io.RawIOBase | None,
+    out: str | None,
+    sensor: tuple[int, int] | None,
+    most_records: int,
+    progress: Progress | None,
+) -> Decoded:
+    """Decode a capture, from a copy of its content where there is one."""
     decoded = Decoded(url)
     confirmation = Confirmation() if out is not None else None
-    with _opened(url, "reading", progress) as stream:
+    with _opened(url, "reading", progress, copy) as stream:
         capture = open_capture(stream, key=url, sensor=sensor, most_records=most_records)
         memory = new_memory()
         for block in capture.blocks():
@@ -108,7 +124,7 @@ def decode_file(
     decoded.link_types = capture.link_types
     decoded.accounting = capture.accounting.check()
     if out is not None and confirmation is not None:
-        with _opened(url, "writing", progress) as stream, _replacing(out) as sink:
+        with _opened(url, "writing", progress, copy) as stream, _replacing(out) as sink:
             capture = open_capture(stream, key=url, sensor=sensor, most_records=most_records)
             _write_packets(capture, sink, confirmation.sources, decoded)
     return decoded
@@ -174,8 +190,29 @@ class _Counting(io.RawIOBase):
         return size
 
 
+def _is_pipe(url: str) -> bool:
+    """Say whether what is read of a path is gone afterwards."""
+    path = Path(url.removeprefix("file://"))
+    return path.is_fifo() or path.is_char_device() or path.is_socket()
+
+
 @contextlib.contextmanager
-def _opened(url: str, doing: str, progress: Progress | None) -> Iterator[io.RawIOBase]:
+def _spooled(url: str) -> Iterator[io.RawIOBase]:
+    """Copy what comes out of a pipe to a temporary file."""
+    store, key = split_object_url(url)
+    with scratch_file() as copy, store.open(key) as stream:
+        shutil.copyfileobj(stream, copy, 1 << 20)
+        yield copy
+
+
+@contextlib.contextmanager
+def _opened(
+    url: str, doing: str, progress: Progress | None, copy: io.RawIOBase | None = None
+) -> Iterator[io.RawIOBase]:
+    if copy is not None:
+        copy.seek(0)
+        yield copy
+        return
     store, key = split_object_url(url)
     stream = store.open(key)
     try:

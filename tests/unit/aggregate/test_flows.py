@@ -12,6 +12,7 @@ import pytest
 
 from tsubame.aggregate import flows as module
 from tsubame.aggregate import uniting
+from tsubame.aggregate.clock import clock_of
 from tsubame.aggregate.flows import FlowsResult, build_flows, read_accounting, write_flows
 from tsubame.capture.accounting import Accounting
 from tsubame.errors import UnsupportedCapture
@@ -76,6 +77,27 @@ def test_hours_and_days_are_the_zones(zone):
         assert (before.hour, before.utcoffset()) != (local.hour, local.utcoffset())
     expected = Counter(moment.astimezone(zone).date() for moment in moments)
     assert {day: account.records_read for day, account in result.accounting_by_day.items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("Africa/Cairo", date(2010, 8, 1), date(2010, 10, 2)),
+        ("America/Recife", date(2000, 10, 1), date(2000, 11, 1)),
+        ("Africa/Casablanca", date(2023, 3, 1), date(2023, 5, 1)),
+        ("America/Sao_Paulo", date(2015, 10, 1), date(2016, 3, 1)),
+        ("Pacific/Apia", date(2011, 12, 1), date(2012, 1, 5)),
+    ],
+)
+def test_a_zone_may_change_twice_in_a_month(zone, first, last):
+    """Summer time is left for Ramadan and taken up again: every hour of those months, against zoneinfo itself."""
+    zone = ZoneInfo(zone)
+    clock = clock_of(zone)
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    moments = [start + timedelta(hours=hour) for hour in range((last - first).days * 24)]
+    seconds = np.array([moment.timestamp() for moment in moments], np.int64)
+    offsets = clock.offsets[np.searchsorted(clock.starts, seconds, "right") - 1]
+    assert offsets.tolist() == [moment.astimezone(zone).utcoffset().total_seconds() for moment in moments]
 
 
 def test_days_add_up_to_the_capture():

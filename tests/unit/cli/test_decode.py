@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -68,6 +69,45 @@ def test_several_files_go_into_a_directory(capture, tmp_path, capsys):
     assert run(capture, other, "-o", tmp_path / "out") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.pcap.parquet", "b.pcap.gz.parquet"]
     assert "in gz" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["a.pcap", "./sub/../a.pcap", "link.pcap", "."])
+def test_a_capture_is_never_overwritten_by_its_packets(capture, tmp_path, place, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.pcap").symlink_to("a.pcap")
+    with pytest.raises(UsageError):
+        run(capture, "-o", place)
+    assert capture.read_bytes() == CAPTURE
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    """The packets' tags ask for two readings: what comes out of a pipe is kept meanwhile."""
+    pipe, out = tmp_path / "pipe", tmp_path / "out.parquet"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(CAPTURE))
+    writer.start()
+    assert run(pipe, "-o", out) == 0
+    writer.join(10)
+    assert pq.read_table(out)["tool"].to_pylist() == ["mirai", ""]
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "words"),
+    [
+        ("missing.pcap", 3, "tsubame: missing.pcap: does not exist"),
+        ("foo://bar", 3, "tsubame: foo://bar: names no object"),
+        ("foo://bar/x", 3, "is no URL of a store"),
+        ("s3://bucket", 3, "tsubame: s3://bucket: names no object: expected s3://<bucket>/<key>"),
+        ("memory://x", 3, "does not exist"),
+        ("http://127.0.0.1:1/x.pcap", 4, "connection refused"),
+    ],
+)
+def test_a_place_that_holds_no_capture_is_named_as_it_was_given(url, status, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(url) == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
 
 
 def test_two_files_of_one_name_are_a_usage_error(capture, tmp_path):
