@@ -7,6 +7,8 @@ runs from Airflow's own REST API with the reader's own permissions.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import mimetypes
 import re
 from collections.abc import Callable
@@ -26,6 +28,11 @@ from tsubame.stores import Store
 
 _PAGE = Path(__file__).with_name("observation.html")
 _LONGEST_DAYS = 731
+_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+# Whoever may write to a bucket must not run a script as the person who reads it in Airflow: pages of the site run none,
+# the explorer, which needs no file beside it, runs its own as nobody.
+_PAGE_POLICY = "sandbox allow-same-origin allow-popups allow-downloads"
+_EXPLORER_POLICY = "sandbox allow-scripts allow-popups allow-downloads"
 _QUARTER = re.compile(r"\d{4}Q[1-4]", re.ASCII)
 
 app = FastAPI(
@@ -40,7 +47,18 @@ app = FastAPI(
 @app.get("/")
 def read_page() -> HTMLResponse:
     """Return the observation page."""
-    return HTMLResponse(_PAGE.read_text(encoding="utf-8"), headers={"Cache-Control": "no-cache"})
+    page = _PAGE.read_text(encoding="utf-8")
+    return HTMLResponse(page, headers={"Cache-Control": "no-cache", "Content-Security-Policy": _own_policy(page)})
+
+
+def _own_policy(page: str) -> str:
+    """Return the policy of the observation page: its own script, its styles, data from here, frames only in here."""
+    scripts = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in _SCRIPT.findall(page))
+    allowed = " ".join(f"'sha256-{digest}'" for digest in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; connect-src 'self'; "
+        "img-src 'self' data:; frame-ancestors 'self'; form-action 'none'; base-uri 'none'"
+    )
 
 
 @app.get("/data/days")
@@ -118,4 +136,7 @@ def _answer(url: str, quarter: str, path: str, below: str = "") -> Response:
     except Unavailable as error:
         raise HTTPException(503, "the store does not answer") from error
     kind: Any = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    return Response(content, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
+    headers = {"X-Content-Type-Options": "nosniff"}
+    if kind != "application/pdf":  # browsers show none in a sandbox
+        headers["Content-Security-Policy"] = _EXPLORER_POLICY if parts[-1] == "explore.html" else _PAGE_POLICY
+    return Response(content, media_type=kind, headers=headers)

@@ -27,6 +27,10 @@ _REMOTE_TAG = re.compile(
 )
 _STYLE_TAG = re.compile(r"<style\b.*?</style>", re.DOTALL | re.IGNORECASE)
 _LOGO = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+_INLINE_STYLE = re.compile(r' style="[^"]*"')
+POLICY = "default-src 'none'; style-src 'self'; form-action 'none'; base-uri 'none'"
+"""Their own style sheet and nothing else: what a capture or a file of someone else's put into a message stays text."""
+_POLICY_TAG = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _ACTIONS = re.compile(
     r'<div class="card mb-3">\s*<div class="card-header p-2">\s*<strong>Actions</strong>.*?'
@@ -82,7 +86,8 @@ def clean_page(text: str, title: str) -> str:
     text = _HOME.sub('href="index.html"', text)
     names: dict[str, str] = {}
     text = _UUID.sub(lambda match: names.setdefault(match[0], f"id-{len(names) + 1}"), text)
-    text = re.sub(r"<title>.*?</title>", "", text, flags=re.DOTALL)
+    text = _INLINE_STYLE.sub("", re.sub(r"<title>.*?</title>", "", text, flags=re.DOTALL))
+    text = text.replace("<head>", f"<head>\n{_POLICY_TAG}", 1)
     head = f'<title>{html.escape(title)}</title>\n<link rel="stylesheet" href="{STYLE}">\n</head>'
     text = re.sub(r"</head>", head, text, count=1)
     return re.sub(r"\n\s*\n+", "\n", text)
@@ -99,6 +104,7 @@ def _index(verdict: Verdict, quarter: str) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{_POLICY_TAG}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Validation of {html.escape(quarter)}</title>
 <link rel="stylesheet" href="{STYLE}">

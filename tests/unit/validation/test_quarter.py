@@ -8,6 +8,7 @@ from datetime import date
 
 import pytest
 
+from tests.content_policy import page_faults
 from tests.unit.analysis.quarter_data import Move, Q, Row, cube_of
 from tsubame.analysis.quarter import QuarterInputs, analyse_quarter
 from tsubame.analysis.series import SensorFacts
@@ -84,6 +85,7 @@ def test_a_sound_quarter_passes_with_docs(good, tmp_path):
         assert text == (tmp_path / "two" / page.name).read_text(), page.name
         assert not re.search(r"(?i)https?://|//[a-z0-9.-]+\.(com|org|net|io)\b", text), page.name
         assert "<script" not in text
+        assert page.suffix != ".html" or page_faults(page) == []
         assert str(tmp_path) not in text
     assert {page.name for page in (tmp_path / "one").iterdir()} == {
         "index.html",

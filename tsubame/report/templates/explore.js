@@ -2,6 +2,8 @@
 // The page's own program: reads the choices, adds up the rows, hands the sums to the chart and to the table.
 (() => {
   const MOST_SERIES = 7;
+  // Vega interprets its expressions, and brings no style of its own: the page's policy allows neither eval nor styles.
+  const PLAIN = { actions: false, renderer: "svg", ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true } };
   const REST_COLOUR = "#8a8a8a";
   const data = JSON.parse(document.getElementById("data").textContent);
   const element = (id) => document.getElementById(id);
@@ -127,7 +129,7 @@
     spec.datasets = { series: rows };
     spec.config.font = getComputedStyle(document.body).fontFamily;
     view?.finalize();
-    view = (await vegaEmbed("#chart", spec, { actions: false, renderer: "svg" })).view;
+    view = (await vegaEmbed("#chart", spec, PLAIN)).view;
     showTable(shown);
   }
 
