@@ -18,6 +18,7 @@ import numpy as np
 from event_series.families import Quarterly
 from event_series.shapes import BURST, DECAY, GRADUAL, SHIFT, Truth
 from tsubame.analysis.results import DailySeries
+from tsubame.analysis.series import sensors_worth
 from tsubame.periods import Quarter
 
 Rng = np.random.Generator
@@ -40,6 +41,7 @@ class World:
         missing: share of all days without any sensor up.
         failing: failures of a sensor in the quarter, of a day to three weeks.
         unlike: standard deviation of the logarithm of a sensor's level.
+        known: whether packets are known by sensor, as they are of the series that a report tells of.
         edge: every event begins within ``EDGE_DAYS`` of an end of the quarter.
         typical: part of the range asked for.
     """
@@ -53,6 +55,7 @@ class World:
     missing: float = 0.0
     failing: float = 0.2
     unlike: float = 0.2
+    known: bool = True
     edge: bool = False
     typical: bool = True
 
@@ -119,7 +122,10 @@ WORLDS = (
     World("small, Poisson", (5, 20), steady, per_source=(1, 1)),
     World("small, of few sources", (5, 20), steady, per_source=(2, 4), typical=False),
     World("empty days", (20, 1000), empty_days, typical=False),
-    World("unlike sensors failing", (50, 1e5), log_normal(0.03, 0.1), failing=1.0, unlike=1.0, typical=False),
+    World("unlike sensors failing", (50, 1e5), log_normal(0.03, 0.1), failing=1.0, unlike=1.0),
+    World(
+        "the same, worth unknown", (50, 1e5), log_normal(0.03, 0.1), failing=1.0, unlike=1.0, known=False, typical=False
+    ),
     World("walk", (50, 1e5), wandering, typical=False),
 )
 
@@ -138,7 +144,8 @@ def simulate_world(world: World, rng: Rng, *, null: bool = False) -> Quarterly:
     spread = np.exp(rng.normal(0, 0.05, up.shape))
     sources = rng.poisson(weights[:, None] * spread * mean / per_source)
     packets = np.where(sources > 0, _packets(rng, sources, per_source), 0)
-    counted = (packets * up).sum(axis=0)
+    packets = packets * up
+    counted = packets.sum(axis=0)
     sensors = up.sum(axis=0)
     at = np.flatnonzero(sensors)
     truths = [truth for truth in truths if np.abs(truth.effect[at]).sum() > 0.5 * np.abs(truth.effect).sum()]
@@ -146,6 +153,7 @@ def simulate_world(world: World, rng: Rng, *, null: bool = False) -> Quarterly:
         days,
         tuple(int(count) if s else None for count, s in zip(counted, sensors, strict=True)),
         tuple(float(count) / int(s) if s else None for count, s in zip(counted, sensors, strict=True)),
+        tuple(sensors_worth(packets, up).tolist()) if world.known else None,
     )
     # What an oracle would know: of no use here, where noise is no Gaussian process.
     return Quarterly(series, truths, level, np.eye(len(at)), at)

@@ -40,6 +40,9 @@ SENSOR_PORTS = 4096
 """Ports of a day whose packets are kept by sensor, to tell how sure a rank is. Ports beyond are counted all the
 same; a port that is among them on some days has that part of its packets left out of the resampling."""
 
+SERIES_PORTS = 64
+"""Ports of a day whose packets are kept by sensor and day: those that may be told of."""
+
 _CHUNK = 1 << 20
 _NUMBER = pa.uint64()
 
@@ -57,6 +60,9 @@ CELLS = pa.schema(
         ("sources", pa.uint32()),
         ("packets", _NUMBER),
     ]
+)
+PORT_SENSORS = pa.schema(
+    [("sensor_id", pa.string()), ("protocol", pa.uint8()), ("dst_port", pa.uint16()), ("packets", _NUMBER)]
 )
 PIECES = pa.schema([("first", pa.uint32()), ("last", pa.uint32()), ("packets", _NUMBER)])
 PROFILE = pa.schema(
@@ -79,6 +85,8 @@ class DayCounts:
         ports: packets of the domestic sensors and their distinct sources by protocol and port (``PORTS``).
         cells: the same by region, as delegated that day and as pinned, and tool, of the day's first
             ``CELL_PORTS`` ports (``CELLS``). A source that bore two tools' marks is one of both.
+        port_sensors: packets of the domestic sensors by sensor and port, of the day's first ``SERIES_PORTS`` ports
+            (``PORT_SENSORS``).
         pieces: packets of the domestic sensors from the moved blocks, cut at every block's ends
             (``PIECES``); no piece overlaps another.
         profile: of each column of counts its type, nulls and range (``PROFILE``), for validation.
@@ -93,6 +101,7 @@ class DayCounts:
     regions: pa.Table
     ports: pa.Table
     cells: pa.Table
+    port_sensors: pa.Table
     pieces: pa.Table
     profile: pa.Table
     rows: int
@@ -140,7 +149,7 @@ class Cube:
         tables = sum(
             t.nbytes
             for day in self.days
-            for t in (day.regions, day.ports, day.cells, day.pieces, day.profile, day.explorer)
+            for t in (day.regions, day.ports, day.cells, day.port_sensors, day.pieces, day.profile, day.explorer)
         )
         arrays = (self.port_cells, self.port_packets, self.port_sources, self.region_sources)
         return int(tables) + sum(int(array.nbytes) for array in arrays)
@@ -186,6 +195,9 @@ def day_cube(
         regions=_sum(counts, ["sensor_id", "region", "region_pinned"], REGIONS),
         ports=ports,
         cells=_cells(seen, ports),
+        port_sensors=_sum(
+            _of_first_ports(ours, ports, SERIES_PORTS), ["sensor_id", "protocol", "dst_port"], PORT_SENSORS
+        ),
         pieces=_piece_packets(seen, blocks),
         profile=_profile(counts),
         rows=counts.num_rows,

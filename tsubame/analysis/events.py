@@ -1,15 +1,15 @@
 """Events of a daily series: shifts, bursts, spikes that decay, gradual changes.
 
-The model. Packets of day t are Poisson with mean s_t·exp(η_t + u_t): s_t the sensors up that day (the exposure, so a
-day without one is missing, not zero), η_t a level, a day-of-week pattern with a common variance and a few shapes
-(``templates``), u_t Gaussian AR(1) noise (``noise``). A shape's worth is twice the rise of the restricted log
-likelihood, a score scan over ten thousand shapes against the covariance of u and of counting, less a penalty for each
-kind's freedom. The search (``search``) adds shapes under a noise model that a running median gives, so that strong
-events do not hide each other; then estimates the noise by REML beside all of them and drops the weakest until each is
-worth the threshold; then lets shapes be replaced and exchanged. Thresholds hold the rate of false events per series,
-measured on simulated quarters, not a nominal level: the search over shapes is inside that rate. Intervals are of the
-posterior over the shapes of the kind found, flat but for the penalties: onsets are credible sets of days, factors
-mixtures over shapes widened by what no shape fits exactly.
+The model. Packets of day t are Poisson with mean s_t·exp(η_t + u_t): s_t the sensors up that day, or what they are
+worth where that is known (the exposure, so a day without one is missing, not zero), η_t a level, a day-of-week
+pattern with a common variance and a few shapes (``templates``), u_t Gaussian AR(1) noise (``noise``). A shape's worth
+is twice the rise of the restricted log likelihood, a score scan over ten thousand shapes against the covariance of u
+and of counting, less a penalty for each kind's freedom. The search (``search``) adds shapes under a noise model that
+a running median gives, so that strong events do not hide each other; then estimates the noise by REML beside all of
+them and drops the weakest until each is worth the threshold; then lets shapes be replaced and exchanged. Thresholds
+hold the rate of false events per series, measured on simulated quarters, not a nominal level: the search over shapes
+is inside that rate. Intervals are of the posterior over the shapes of the kind found, flat but for the penalties:
+onsets are credible sets of days, factors mixtures over shapes widened by what no shape fits exactly.
 
 Sources: generalised likelihood ratio for changes in dynamic models, Willsky and Jones (1976); intervention shapes in
 ARMA noise and their iterated detection, Box and Tiao (1975), Tsay (1988), Chen and Liu (1993); the working response,
@@ -116,9 +116,12 @@ def _prepare(series: DailySeries) -> Counted | None:
     if len(at) < FEWEST_DAYS or packets[at].mean() < FEWEST_PACKETS:
         return None
     kept, mean = packets[at], per_sensor[at]
-    known = mean > 0
-    # A day with no packet still had its sensors up: as many as the days around it.
-    sensors = np.interp(at, at[known], kept[known] / mean[known])
+    if series.worth is not None:
+        sensors = np.array(series.worth)[at]
+    else:
+        known = mean > 0
+        # A day with no packet still had its sensors up: as many as the days around it.
+        sensors = np.interp(at, at[known], kept[known] / mean[known])
     weekday = (series.days[0].weekday() + at) % 7
     base = np.column_stack([np.ones(len(at)), *(weekday == day for day in range(7))]).astype(np.float64)
     return Counted(at, kept, sensors, base)

@@ -12,6 +12,7 @@ Regions are those of the quarter's first day throughout, so that a block's move 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -139,7 +140,10 @@ def _look_into(
 ) -> NotedPort:
     whole, own = series[port], events.get(port, ())
     windows = _rise_windows(whole, rises_of(own))
-    by_region = _parts(cube, exposure, port, "region_pinned")
+    # Sensors are worth to its parts what they are to the port.
+    by_region = {
+        name: replace(part, worth=whole.worth) for name, part in _parts(cube, exposure, port, "region_pinned").items()
+    }
     shares = excess_shares(whole, by_region, *windows) if windows else {}
     regions = _regions(by_region, shares)
     return NotedPort(
@@ -234,7 +238,7 @@ def _like(whole: DailySeries, packets: np.ndarray) -> DailySeries:
     ]
     kept = [None if count is None else int(n) for count, n in zip(whole.packets, packets.tolist(), strict=True)]
     means = [None if n is None else n / up if up else 0.0 for n, up in zip(kept, sensors, strict=True)]
-    return DailySeries(whole.days, tuple(kept), tuple(means))
+    return DailySeries(whole.days, tuple(kept), tuple(means), whole.worth)
 
 
 def _focus(cube: Cube, exposure: Exposure, port: Port, regions: Sequence[RegionPart]) -> Focus | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tsubame.analysis.by_sensor import SensorDays, events_by_sensor, with_largest_share
 from tsubame.analysis.common import rank_on_common_sensors
 from tsubame.analysis.cubes import Cube
 from tsubame.analysis.decays import find_decays
@@ -16,13 +17,14 @@ from tsubame.analysis.noted import find_noted
 from tsubame.analysis.ranking import rank_ports, rank_regions
 from tsubame.analysis.ratios import growth
 from tsubame.analysis.reassignment import RegionEvents, find_reassignments
-from tsubame.analysis.results import QuarterAnalysis, RankedPort, RankedRegion, RegionEffect
+from tsubame.analysis.results import DailySeries, Event, QuarterAnalysis, RankedPort, RankedRegion, RegionEffect
 from tsubame.analysis.series import (
     Exposure,
     RegionGrid,
     SensorFacts,
     build_exposure,
     build_region_grid,
+    port_sensor_days,
     port_series,
     summarise_sensors,
 )
@@ -35,6 +37,10 @@ from tsubame.periods import Quarter
 TOP_SERIES = 5
 SERIES_RANKS = 10
 """Ports and regions that are given a daily series; a table shows at most as many."""
+
+
+_Series = tuple[int, int | None] | str
+"""A port, or a region."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,10 +109,19 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
     regions = {name: grid.series(name) for name in top_regions}
     pinned = {name: grid.series(name, pinned=True) for name in top_regions}
     port_rows = _with_previous_ports(ranks.ports, before.ports)
-    port_events = {
-        key: as_episodes(each, detect_events(each, threshold=_threshold(place)))
-        for place, (key, each) in enumerate(ports.items())
+    seen: dict[_Series, SensorDays] = {
+        name: SensorDays(quarter.days, grid.of(name, pinned=True), exposure.up) for name in top_regions
     }
+    for key in top_ports:
+        by_sensor = port_sensor_days(cube, exposure, key)
+        if by_sensor is not None:
+            seen[key] = SensorDays(quarter.days, by_sensor, exposure.up)
+    port_events = {key: _events(place, key, each, seen) for place, (key, each) in enumerate(ports.items())}
+    region_events = {key: _events(place, key, each, seen) for place, (key, each) in enumerate(pinned.items())}
+    first: list[tuple[_Series, tuple[Event, ...]]] = [
+        *((port, port_events[port]) for port in top_ports[:TOP_SERIES]),
+        *((name, region_events[name]) for name in top_regions[:TOP_SERIES]),
+    ]
     return QuarterAnalysis(
         quarter=quarter,
         days=quarter.days,
@@ -125,10 +140,8 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
         decays=find_decays(cube, exposure, {key: ports[key] for key in top_ports[:TOP_SERIES]}),
         region_steps=find_steps([row.region for row in ranks.regions[:SERIES_RANKS]], events, important),
         region_effects=_effects(grid),
-        region_events={
-            key: as_episodes(each, detect_events(each, threshold=_threshold(place)))
-            for place, (key, each) in enumerate(pinned.items())
-        },
+        region_events=region_events,
+        seen_by_sensors={key: events_by_sensor(own, seen[key]) for key, own in first if key in seen},
         common=rank_on_common_sensors(cube, inputs.previous, ranks.ports[:SERIES_RANKS], ranks.regions[:SERIES_RANKS]),
         noted=find_noted(
             cube,
@@ -140,6 +153,12 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
             ports,
         ),
     )
+
+
+def _events(place: int, key: _Series, series: DailySeries, seen: dict[_Series, SensorDays]) -> tuple[Event, ...]:
+    """Return the events of one of the first series, in the form in which they are told."""
+    found = as_episodes(series, detect_events(series, threshold=_threshold(place)))
+    return with_largest_share(found, seen[key]) if key in seen else found
 
 
 def _effects(grid: RegionGrid) -> tuple[RegionEffect, ...]:

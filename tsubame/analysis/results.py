@@ -87,11 +87,14 @@ class DailySeries:
     Attributes:
         packets: packets of the domestic sensors.
         per_sensor: packets divided by the domestic sensors up that day.
+        worth: what the sensors up that day are worth together, in sensors (``series.sensors_worth``); None where that
+            is not known, and each is worth as much as any other.
     """
 
     days: tuple[date, ...]
     packets: tuple[int | None, ...]
     per_sensor: tuple[float | None, ...]
+    worth: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Event:
         factor: level at its full effect / level without it, with its 95 % interval.
         strength: twice the gain in log likelihood.
         ratio: the ratio that the report states of such an event.
+        one_sensor: part of the change that one sensor saw, where it is the greater part; None otherwise.
     """
 
     kind: str
@@ -118,6 +122,22 @@ class Event:
     factor_interval: Interval
     strength: float
     ratio: Ratio | None
+    one_sensor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBySensors:
+    """How many sensors have the events of a series in their own.
+
+    Attributes:
+        sensors: how many there are.
+        of_event: for each event of the series, sensors with one of its direction that begins near it.
+        alone: events of single sensors' series that no event of the series is near to.
+    """
+
+    sensors: int
+    of_event: tuple[int, ...]
+    alone: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +369,7 @@ class QuarterAnalysis:
         region_effects: of every region whose two series part on some day; every day they add up to 0.
         noted: ports that the report looks into, largest excess first.
         decays: collapsed shares of tools in the first ports, by port and tool.
+        seen_by_sensors: of the events of the first ports and regions, by port or region.
         common: ranks of the first rows on common sensors; None where the sensors are those of the quarter before.
     """
 
@@ -372,3 +393,4 @@ class QuarterAnalysis:
     region_effects: tuple[RegionEffect, ...] = ()
     decays: dict[tuple[tuple[int, int | None], str], SignatureDecay] = field(default_factory=dict)
     common: CommonRanks | None = None
+    seen_by_sensors: dict[tuple[int, int | None] | str, SeenBySensors] = field(default_factory=dict)

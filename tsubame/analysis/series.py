@@ -18,6 +18,11 @@ from tsubame.analysis.results import DailySeries, SensorSummary
 from tsubame.periods import Quarter
 from tsubame.sensors import SensorRegistry
 
+_WORTH_ROUNDS = 8
+_LEAST_WORTH = 1e-3
+_PLENTY = 10.0
+"""Packets of a sensor from which on its median day tells what it is worth."""
+
 
 @dataclass(frozen=True, slots=True)
 class SensorFacts:
@@ -99,7 +104,8 @@ class RegionGrid:
 
     def series(self, region: str, *, pinned: bool = False) -> DailySeries:
         """Return a region's daily series."""
-        return daily_series(self.exposure, self.of(region, pinned=pinned).sum(axis=0))
+        packets = self.of(region, pinned=pinned)
+        return daily_series(self.exposure, packets.sum(axis=0), packets)
 
     def effect(self, region: str) -> np.ndarray:
         """Return M_r(t), (days,) int64: packets as delegated that day minus packets as pinned."""
@@ -176,11 +182,48 @@ def build_region_grid(cube: Cube, exposure: Exposure) -> RegionGrid:
     return RegionGrid(exposure, tuple(names), observed, pinned, moved)
 
 
-def daily_series(exposure: Exposure, packets: np.ndarray) -> DailySeries:
-    """Return the series of (days,) packets; days with no domestic sensor up have no value."""
+def daily_series(exposure: Exposure, packets: np.ndarray, by_sensor: np.ndarray | None = None) -> DailySeries:
+    """Return the series of (days,) packets; days with no domestic sensor up have no value.
+
+    Args:
+        exposure: domestic sensors up.
+        packets: of all of them, (days,) int64.
+        by_sensor: the same by sensor, (sensors, days) int64, where it is known.
+    """
     counted = zip(packets.tolist(), exposure.sensors_up.tolist(), strict=True)
     values = [(int(count), count / up) if up else (None, None) for count, up in counted]
-    return DailySeries(exposure.days, tuple(v[0] for v in values), tuple(v[1] for v in values))
+    worth = None if by_sensor is None else tuple(sensors_worth(by_sensor, exposure.up).tolist())
+    return DailySeries(exposure.days, tuple(v[0] for v in values), tuple(v[1] for v in values), worth)
+
+
+def sensors_worth(packets: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Return what the sensors up on each day are worth together, (days,) float64: as many as of them if all are alike.
+
+    A sensor's worth is the median over its days of its packets per worth of the sensors up; of a few packets their
+    sum, drawn towards that of the others. Neither an event nor a failure of one sensor moves it.
+
+    Args:
+        packets: (sensors, days) int64.
+        up: (sensors, days) bool.
+    """
+    plain: np.ndarray = up.sum(axis=0).astype(np.float64)
+    own = np.where(up, packets, 0).astype(np.float64)
+    some = own.sum(axis=0) > 0
+    if len(set(plain[plain > 0].tolist())) <= 1 or not some.any():
+        return plain
+    worth = np.ones(len(up))
+    for _ in range(_WORTH_ROUNDS):
+        level = np.divide(own.sum(axis=0), worth @ up, out=np.zeros(len(plain)), where=plain > 0)
+        ratio = np.divide(own, level, out=np.full(own.shape, np.nan), where=up & some)
+        for sensor, days in enumerate(up & some):
+            expected = float(level[days].sum())
+            if days.any() and np.median(own[sensor, days]) >= _PLENTY:
+                worth[sensor] = max(float(np.median(ratio[sensor, days])), _LEAST_WORTH)
+            else:
+                worth[sensor] = (float(own[sensor, days].sum()) + _PLENTY) / (expected + _PLENTY)
+        worth *= len(worth) / worth.sum()
+    together: np.ndarray = worth @ up
+    return together
 
 
 def port_series(
@@ -195,7 +238,28 @@ def port_series(
         for (want_protocol, want_port), index in row.items():
             hit = (protocol == want_protocol) & (port == want_port)
             packets[index, (each.day - exposure.days[0]).days] += int(counted[hit].sum())
-    return {key: daily_series(exposure, packets[index]) for index, key in enumerate(wanted)}
+    return {
+        key: daily_series(exposure, packets[index], port_sensor_days(cube, exposure, key))
+        for index, key in enumerate(wanted)
+    }
+
+
+def port_sensor_days(cube: Cube, exposure: Exposure, port: tuple[int, int | None]) -> np.ndarray | None:
+    """Return a port's packets by domestic sensor and day, (sensors, days) int64.
+
+    None where they are not known on a day on which it had packets: it was not among the day's first then.
+    """
+    row = {name: index for index, name in enumerate(exposure.sensors)}
+    packets = np.zeros(exposure.up.shape, np.int64)
+    for each in cube.days:
+        table, at = each.port_sensors, (each.day - exposure.days[0]).days
+        protocol, number = (each.ports[name].to_numpy() for name in ("protocol", "dst_port"))
+        mine = (table["protocol"].to_numpy() == port[0]) & (table["dst_port"].to_numpy() == (port[1] or 0))
+        if not mine.any() and ((protocol == port[0]) & (number == (port[1] or 0))).any():
+            return None
+        for place in np.flatnonzero(mine).tolist():
+            packets[row[table["sensor_id"][place].as_py()], at] += table["packets"][place].as_py()
+    return packets
 
 
 def piece_packets(cube: Cube) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -98,7 +98,8 @@ class Timeline:
 
     def series(self, region: str) -> DailySeries:
         """Return a region's daily series as delegated each day."""
-        return daily_series(self.exposure, self.of(region).sum(axis=0))
+        packets = self.of(region)
+        return daily_series(self.exposure, packets.sum(axis=0), packets)
 
     def series_on(self, region: str, reference: date) -> DailySeries:
         """Return a region's daily series as delegated on one day, told by the moves between it and each day."""
@@ -115,7 +116,7 @@ class Timeline:
                 seen = self._seen[index]
                 missing = ((base < seen) & (seen <= at)).astype(np.int64) - ((at < seen) & (seen <= base))
                 packets += sign * missing * self.packets[index]
-        return daily_series(self.exposure, packets)
+        return daily_series(self.exposure, packets, self.of(region))
 
     def mean(self, region: str, window: Window) -> float:
         """Return the mean per sensor and day of a region over a window, 0 where no sensor was up."""

@@ -26,7 +26,7 @@ from tsubame.report.port_context import context_of
 from tsubame.report.region_plans import BLOCKS
 from tsubame.report.region_rows import move_rows, reassignment_rows, step_rows
 from tsubame.report.statements import Claim
-from tsubame.report.tables import common_rows, port_rows, region_rows, rounded
+from tsubame.report.tables import common_rows, port_rows, region_rows, rounded, sensor_event_rows
 
 ACCOUNTING = (
     "records_read",
@@ -75,6 +75,7 @@ def build_document(
         "snapshots": context.snapshots.as_dict(),
         "tables": {"ports": port_rows(analysis), "regions": region_rows(analysis)},
         "common_ranks": common_rows(analysis),
+        "sensor_events": sensor_event_rows(analysis),
         "claims": claims,
         "noted": _noted(analysis, context),
         "overlay": overlay,

@@ -16,6 +16,7 @@ from tsubame.analysis.results import Event
 from tsubame.report.event_text import (
     length_of,
     say_event,
+    say_one_sensor,
     say_period,
     say_rise_upon_rise,
     window_of,
@@ -102,11 +103,12 @@ def event_claims(events: Sequence[Event], told: Told) -> Iterator[Claim]:
         if told.rank[0] and told.ranks is not None:
             names = ("rank", "previous_rank", "cutoff")
             numbers |= {name: n for name, n in zip(names, told.ranks, strict=True) if n is not None}
+        numbers |= _sensor_numbers(pair[1])
         yield Claim(
             story_id,
             "story",
             told.subject,
-            *_sentence(told.said, text),
+            *_with_sensor(_sentence(told.said, text), pair[1]),
             onset=pair[0].onset,
             peak=pair[1].peak,
             end=pair[1].end,
@@ -127,11 +129,12 @@ def event_claims(events: Sequence[Event], told: Told) -> Iterator[Claim]:
 def event_claim(event: Event, told: Told, *, again: bool = False, told_in: str | None = None) -> Claim:
     """Return the claim of one event."""
     ratio = event.ratio
+    text = _sentence(told.said, say_event(event, told.last_day, again=again))
     return Claim(
         f"{event.kind}-{told.slug}-{event.onset:%Y%m%d}".replace("_", "-"),
         event.kind,
         told.subject,
-        *_sentence(told.said, say_event(event, told.last_day, again=again)),
+        *_with_sensor(text, event),
         onset=event.onset,
         peak=event.peak,
         end=event.end,
@@ -140,7 +143,7 @@ def event_claim(event: Event, told: Told, *, again: bool = False, told_in: str |
         windows=() if ratio is None else (ratio.denominator, ratio.numerator),
         formula="" if ratio is None else ratio.formula,
         figure=told.figure,
-        numbers={"factor": event.factor, "days": length_of(event, told.last_day)},
+        numbers={"factor": event.factor, "days": length_of(event, told.last_day)} | _sensor_numbers(event),
         told_in=told_in,
         section=told.section,
     )
@@ -186,6 +189,18 @@ def _slow_then_steep(events: Sequence[Event]) -> tuple[Event, Event] | None:
         if after:
             return slow, max(after, key=lambda each: (each.strength, each.factor))
     return None
+
+
+def _with_sensor(text: Bilingual, event: Event) -> Bilingual:
+    """Add to a sentence that one sensor saw most of what it tells, where that is so."""
+    if event.one_sensor is None:
+        return text
+    more = say_one_sensor(event.factor > 1, round(100 * event.one_sensor))
+    return text[0] + more[0], text[1] + more[1]
+
+
+def _sensor_numbers(event: Event) -> dict[str, float | int]:
+    return {} if event.one_sensor is None else {"one_sensor": event.one_sensor, "of_sensors": 1}
 
 
 def _sentence(said: Bilingual, predicate: Bilingual) -> Bilingual:

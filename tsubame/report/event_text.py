@@ -191,6 +191,14 @@ def say_rise_upon_rise(slow: Event, steep: Event, last_day: date, rank: Bilingua
     )
 
 
+def say_one_sensor(rising: bool, share: int) -> Bilingual:
+    """Say that one sensor saw the greater part of a change: a sentence that follows the one about it."""
+    return (
+        f"この{'増加' if rising else '減少'}の大半（約{share}%）は1台のセンサーで観測されたものです。",
+        f" One sensor saw most of this {'rise' if rising else 'fall'} (about {share}%).",
+    )
+
+
 def say_period(subject: Bilingual, first: date, last: date | None) -> Bilingual:
     """Say from when to when linked events lasted; ``last`` is None where they have not ended."""
     from_ja, from_en = third_text(first)

@@ -65,6 +65,28 @@ def _figures(row: RankedPort | RankedRegion) -> dict[str, Any]:
     }
 
 
+def sensor_event_rows(analysis: QuarterAnalysis) -> list[dict[str, Any]]:
+    """Return of the first ports and regions how many sensors have each of their events in their own series."""
+    rows = []
+    for key, found in analysis.seen_by_sensors.items():
+        port, region = (None, key) if isinstance(key, str) else (key, None)
+        events = analysis.region_events[region] if region is not None else analysis.port_events[port or (0, None)]
+        rows.append(
+            {
+                "protocol": None if port is None else port[0],
+                "port": None if port is None else port[1],
+                "region": region,
+                "sensors": found.sensors,
+                "events": [
+                    {"kind": event.kind, "onset": event.onset.isoformat(), "sensors": count}
+                    for event, count in zip(events, found.of_event, strict=True)
+                ],
+                "alone": found.alone,
+            }
+        )
+    return rows
+
+
 def common_rows(analysis: QuarterAnalysis) -> dict[str, Any] | None:
     """Return the ranks on common sensors, as ``report.json`` writes them; None where the sensors did not change."""
     common = analysis.common

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -181,3 +182,14 @@ def test_claims_of_a_story_say_in_which_they_are_told():
     alone = list(event_claims((WAVE,), told))
     assert [claim.kind for claim in alone] == ["spike_and_decay"]
     assert alone[0].text_ja.startswith("9/TCP（discard）宛のパケットは、2月25日頃から増加に転じ")
+
+
+def test_what_one_sensor_saw_is_told_with_the_event():
+    alone = replace(event("burst", "02-19", "02-21", 2.5, "02-21", 2.51), one_sensor=0.83)
+    told = Told("port-23-tcp", Subject("destination", 6, 23), ("23/TCP宛", "to 23/TCP"), None, "ports", LAST)
+    (claim,) = event_claims([alone], told)
+    assert claim.text_ja.endswith("約2.5倍）。この増加の大半（約83%）は1台のセンサーで観測されたものです。")
+    assert claim.text_en.endswith("18 February). One sensor saw most of this rise (about 83%).")
+    assert claim.numbers["one_sensor"] == 0.83
+    (other,) = event_claims([replace(alone, one_sensor=None)], told)
+    assert "センサー" not in other.text_ja
