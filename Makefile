@@ -25,7 +25,7 @@ test: setup ## every test
 test-airflow: setup ## what takes a live Airflow minutes: late captures, approval, the page, eight quarters with a killed scheduler
 	@$(RUN) -m pytest -s -m long tests/integration $(PYTEST)
 
-check: setup ## lint, types, import contracts, infra
+check: setup ## lint, types, import contracts, infra, known vulnerabilities
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
@@ -34,6 +34,7 @@ check: setup ## lint, types, import contracts, infra
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec infra/compose/compose.yaml
 	@.venv/bin/kubernetes-validate --quiet --strict $(filter-out %/kustomization.yaml,$(wildcard infra/kubernetes/base/*.yaml))
 	@$(RUN) infra/scripts/check_infra.py
+	@$(RUN) infra/scripts/audit_dependencies.py
 
 bench: setup ## the benchmarks, each as a ratio against something known
 	@for b in benchmarks/*.py; do echo "== $$b"; $(RUN) "$$b" || exit 1; done

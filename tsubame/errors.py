@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tsubame.redaction import redact
+
 
 class TsubameError(Exception):
-    """An error whose text is one line that a person can act on.
+    """An error whose text is one line that a person can act on, and that holds no secret of a URL.
 
     Args:
         what: what is wrong, in a few words.
@@ -62,7 +64,7 @@ class TsubameError(Exception):
             parts.append(f": found {self.actual}")
         if self.hint:
             parts.append(f". {self.hint}")
-        return " ".join("".join(parts).split())
+        return redact(" ".join("".join(parts).split()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Dask and multiprocessing send errors between processes; keyword-only arguments need help.

@@ -26,6 +26,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from tsubame.errors import BadInput, NotReady, Rejected, TsubameError, Unavailable, UsageError
 from tsubame.periods import Quarter, parse_day
 from tsubame_airflow.alarms import Alarm, raise_alarm
+from tsubame_airflow.masking import mask_settings
 
 log = logging.getLogger("tsubame.task")
 progress_log = logging.getLogger("tsubame.progress")
@@ -84,6 +85,7 @@ def framed() -> Iterator[Callable[[str, int, int], None]]:
         AirflowSkipException: the task has nothing to work on; the text says what is missing.
         Unavailable: as it is, for a retry.
     """
+    mask_settings()
     for name in ("distributed.batched", "distributed.http.proxy"):
         # A closing cluster tells of every connection that it closes.
         logging.getLogger(name).setLevel(logging.WARNING)

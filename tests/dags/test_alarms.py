@@ -1,6 +1,7 @@
 """Alarms reach their receivers over real sockets; one that fails stops nothing."""
 
 import asyncio
+import base64
 import email
 import json
 import logging
@@ -73,7 +74,8 @@ def test_an_alarm_is_posted_and_logged(alarms, webhook, monkeypatch, caplog):
         })
     ]  # fmt: skip
     assert "TSUBAME event: 2023-02-28 37215/TCP: 6 times the mean" in caplog.text
-    assert "an alarm could not be sent: URLError" in caplog.text
+    assert "webhook at 127.0.0.1:9: an alarm could not be sent: found [Errno 111] Connection refused" in caplog.text
+    assert "nobody" not in caplog.text
 
 
 def test_an_alarm_is_mailed_by_airflows_connection(alarms, mailbox, monkeypatch):
@@ -95,9 +97,37 @@ def test_a_receiver_of_no_known_kind_is_named(alarms, monkeypatch, caplog, setti
     monkeypatch.setenv("TSUBAME_ALARMS", setting)
     with caplog.at_level(logging.ERROR, "tsubame.alarm"):
         alarms.raise_alarm(alarms.Alarm("event", "x", "y"))
-    assert (
-        f"TSUBAME_ALARMS: no receiver of alarms: expected smtp:ADDRESS or webhook:URL, found {setting!r}" in caplog.text
-    )
+    kind, _, rest = setting.partition(":")
+    assert f"TSUBAME_ALARMS: no receiver of alarms: expected smtp:ADDRESS or webhook:URL, found {kind}:…" in caplog.text
+    assert rest not in caplog.text
+
+
+def test_an_address_with_a_password_is_used_and_never_told(alarms, monkeypatch, caplog):
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(self.headers["Authorization"])
+            self.send_error(500)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        host = f"127.0.0.1:{server.server_port}"
+        monkeypatch.setenv(
+            "TSUBAME_ALARMS", f"webhook:http://me:canary%21@{host}/canary?token=canary,webhook:http://{host}/can ary"
+        )
+        with caplog.at_level(logging.DEBUG):
+            alarms.raise_alarm(alarms.Alarm("event", "x", "y"))
+        server.shutdown()
+    assert base64.b64decode(asked[0].removeprefix("Basic ")) == b"me:canary!"
+    assert f"webhook at {host}: an alarm could not be sent: found HTTP 500" in caplog.text
+    assert f"webhook at {host}: an alarm could not be sent: found InvalidURL" in caplog.text
+    assert "canary" not in caplog.text
+    assert "can ary" not in caplog.text
 
 
 def test_a_missed_deadline_is_an_alarm_unless_it_is_a_backfills(alarms, webhook, monkeypatch):
@@ -110,3 +140,16 @@ def test_a_missed_deadline_is_an_alarm_unless_it_is_a_backfills(alarms, webhook,
         with ThreadPoolExecutor(1) as pool:
             pool.submit(asyncio.run, missed).result()
     assert [posted["title"] for _, posted in got] == ["TSUBAME deadline: 2023Q1: the quarter is not published in time"]
+
+
+def test_airflow_is_told_every_secret_of_the_settings(in_process):
+    from tsubame_airflow.masking import secrets_of
+
+    settings = {
+        "AWS_SECRET_ACCESS_KEY": "s3-secret", "AWS_SESSION_TOKEN": "session", "AWS_ACCESS_KEY_ID": "id",
+        "TSUBAME_ALARMS": "smtp:ops@example.org, webhook:https://hooks.example/T0/B0/path-secret?code=query-secret, webhook:http://h/alarms",
+        "TSUBAME_LAKE_URL": "sftp://me:p%40ss@host/lake", "HOME": "http://me:not-ours@host",
+    }  # fmt: skip
+    assert set(secrets_of(settings)) == {
+        "s3-secret", "session", "T0/B0/path-secret", "code=query-secret", "p%40ss", "p@ss"
+    }  # fmt: skip

@@ -97,6 +97,8 @@ def base_urls_from_environment(environment: Mapping[str, str] | None = None) -> 
         url = environment.get(name, "").strip() or BASE_URLS[registry]
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"{name} is no URL", expected="http:// or https://", actual=repr(url))
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise UsageError(f"{name} holds a user or password", hint="Registries' files are public: leave it out.")
         result[registry] = url.rstrip("/")
     return result
 
