@@ -54,8 +54,8 @@ is of the model; up to 0.02 a series where it is not: random walks, heavy tails,
 SMALLEST_FACTOR = {SHIFT: 1.3, GRADUAL: 1.3, BURST: 1.5, DECAY: 1.5}
 """A smaller change is no event, however sure: a telescope's level wanders by as much in a season."""
 
-SMALLEST_OUTLIER = 2.0
-"""The same for a burst of fewer than ``SHORTEST_FALL`` days: single days stand out by themselves."""
+SMALLEST_OUTLIER = 2.3
+"""The same for a burst of fewer than ``SHORTEST_FALL`` days: single days stand out by themselves, up to twice."""
 
 STANDARD_ERRORS = 2.05
 """Half a 95 % interval: Student's t with as many degrees of freedom as a quarter's days leave."""
@@ -164,14 +164,27 @@ def _reported(templates: Templates, fit: Fit, effects: np.ndarray) -> list[int]:
         within &= size < PART_OF_A_SPIKE * np.abs(effects)
         net = ramps[end[place]] - (ramps[onset[place] - 1] if onset[place] else 0.0)
         taken_back = name == GRADUAL and net * np.sign(effects[place]) < max(0.5 * size, np.log(smallest))
-        # ``joining`` adds to an event what is the rest of its effect; a small part of a burst is in it already.
-        rest = (kind == kind[place]) & (effects * effects[place] > 0) & (size < np.abs(effects))
-        rest &= (np.abs(onset - onset[place]) <= EDGE_DAYS) & (np.abs(end - end[place]) <= EDGE_DAYS)
-        rest &= end - onset >= 2 * EDGE_DAYS
-        joined = rest.any() and (name == SHIFT or (name == BURST and not small))
-        if joined or not (small or gap or within.any() or taken_back):
+        if _is_piece(place, kind, onset, end, effects, small) or not (small or gap or within.any() or taken_back):
             kept.append(place)
     return kept
+
+
+def _is_piece(
+    place: int, kind: np.ndarray, onset: np.ndarray, end: np.ndarray, effects: np.ndarray, small: bool
+) -> bool:
+    """Say whether a shift or burst is a piece of a larger one, which ``joining`` adds to it.
+
+    That is the rest of its effect (a small part of a burst is in that already), or its first or last days.
+    """
+    size, days = abs(effects[place]), end[place] - onset[place] + 1
+    if KINDS[int(kind[place])] not in (SHIFT, BURST):
+        return False
+    larger = (kind == kind[place]) & (effects * effects[place] > 0) & (size < np.abs(effects))
+    larger &= end - onset >= 2 * EDGE_DAYS
+    rest = larger & (np.abs(onset - onset[place]) <= EDGE_DAYS) & (np.abs(end - end[place]) <= EDGE_DAYS)
+    beside = larger & ((end[place] + 1 == onset) | (end + 1 == onset[place]))
+    edge = beside.any() and days <= EDGE_DAYS and size >= np.log(SMALLEST_FACTOR[BURST])
+    return bool(edge or (rest.any() and (kind[place] == KINDS.index(SHIFT) or not small)))
 
 
 def _gaps(packets: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ any choice among them costs a few vectors. These are float32: their last digits 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from tsubame.analysis.noise import (
     week_prior,
     working_residual,
 )
-from tsubame.analysis.templates import GRADUAL, KINDS, SHIFT, Templates
+from tsubame.analysis.templates import BURST, GRADUAL, KINDS, SHIFT, Templates
 
 MOST_EVENTS = 10
 """Templates of one series; a quarter that needs more is not told as events."""
@@ -334,7 +334,31 @@ def _exchange(scan: Scan, chosen: list[int], threshold: float) -> list[int]:
                 tried.append(found)
             if (tried_value := _value(scan, tried, threshold)) > value + 1e-6:
                 best, value = tried, tried_value
+    for tried in _rebracketed(templates, best):
+        if (tried_value := _value(scan, tried, threshold)) > value + 1e-6:
+            best, value = tried, tried_value
     return best
+
+
+def _rebracketed(templates: Templates, chosen: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the other reading of each level that has a gap: a shift and a burst that takes it back for some days.
+
+    That may as well be a burst before the gap and a shift after it; no exchange of one template leads there.
+    """
+    kinds = templates.kind[list(chosen)]
+    for shift in np.array(chosen)[kinds == KINDS.index(SHIFT)]:
+        for gap in np.array(chosen)[kinds == KINDS.index(BURST)]:
+            first, after = templates.onset[gap] - 1, templates.end[gap] + 1
+            before = _find(templates, BURST, templates.onset[shift], first)
+            later = _find(templates, SHIFT, after, templates.shapes.shape[1] - 1)
+            if before is not None and later is not None:
+                yield [before, later, *(each for each in chosen if each not in (shift, gap))]
+
+
+def _find(templates: Templates, kind: str, onset: int, end: int) -> int | None:
+    """Return the template of these days; None where there is none."""
+    found = np.flatnonzero((templates.kind == KINDS.index(kind)) & (templates.onset == onset) & (templates.end == end))
+    return int(found[0]) if len(found) else None
 
 
 def _value(scan: Scan, chosen: list[int], threshold: float) -> float:
