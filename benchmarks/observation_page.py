@@ -1,79 +1,83 @@
 """How long the observation page's data take: two years of 50 sensors, against the second it may take.
 
-    .venv/bin/python benchmarks/observation_page.py [sensors] [days]
+    .venv/bin/python benchmarks/observation_page.py [local|s3] [sensors] [days]
 
-A lake of that size is generated (ledger, flows listing, counts of the last two weeks), with one capture a sensor
-and day, and eight published quarters. "cold" is the first answer of a new process, "warm" a later one.
+A lake of that size is written (ledger, counts of the last two weeks), with one capture a sensor and day and eight
+published quarters, into a folder or into the S3 service of ``make s3``. Every row is a new process that answers twice,
+as the API server does:
+
+- cold: nothing is imported or kept yet, and with "no digests" only the ledger's own records are there;
+- warm: the second answer of the same process.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from tsubame.capture.accounting import Accounting
-from tsubame.keys import CaptureKey, FlowsKey, LedgerKey, counts_key
-from tsubame.periods import Quarter
-from tsubame.pipeline.freshness import basis_of, keep_basis, span_of
-from tsubame.pipeline.observation import current_ranks, newest_day, quarters, sensor_days
-from tsubame.settings import Settings
-from tsubame.stores import Store
-
 LAST = date(2023, 12, 31)
+PARTS = ("days", "ranks", "quarters")
+REPEATS = 5
 
 
-def generate(root: Path, sensors: int, days: int) -> Settings:
-    """Write the lake, the sensor registry and the site's pointers."""
+def generate(sensors: int, days: int) -> None:
+    """Write the sensor registry, the lake and the site's pointers to where the environment says."""
+    from tsubame.periods import Quarter
+    from tsubame.pipeline.freshness import basis_of, keep_basis, span_of
+    from tsubame.settings import Settings
+    from tsubame.stores import Store
+
     names = [f"sensor-{number:02}" for number in range(sensors)]
-    settings = Settings(
-        *(str(root / name) for name in ("captures", "delegations", "lake", "site")),
-        sensors_url=str(root / "captures" / "sensors.csv"),
-    )
+    settings = Settings.from_environment()
     lines = [
         f"{name},203.0.113.{number},{'JP' if number % 2 else 'DE'},2020-01-01," for number, name in enumerate(names)
     ]
-    (root / "captures").mkdir(parents=True)
-    (root / "captures" / "sensors.csv").write_text(
-        "\n".join(["sensor_id,address,country,active_from,active_to", *lines])
-    )
+    registry = "\n".join(["sensor_id,address,country,active_from,active_to", *lines])
+    Store(settings.captures_url).put("sensors.csv", registry.encode())
     lake, site = Store(settings.lake_url), Store(settings.site_url)
-    account = Accounting().as_dict() | {"records_read": 1000, "packets_kept": 1000}
-    for back in range(days):
-        day = LAST - timedelta(days=back)
-        keys = [CaptureKey(name, day, f"{name}-{day:%Y%m%d}T0000Z.pcap.zst") for name in names]
-        for key in keys:
-            for path in (root / "captures" / key.key, root / "lake" / FlowsKey(key.key, "0" * 16, day, day).key):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
-        record = {
-            "day": day.isoformat(), "packets": dict.fromkeys(names[back % 7:], 1000),
-            "captures": [
-                {"capture": key.key, "sha256": "0" * 64, "size": 1_000_000, "accounting": account} for key in keys
-            ],
-        }  # fmt: skip
-        lake.put(LedgerKey(day, "0" * 16).key, json.dumps(record).encode())
-        path = root / "lake" / counts_key(day)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if back < 14:
-            pq.write_table(_counts(names), path)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda back: _write_day(lake, LAST - timedelta(days=back), names, back), range(days)))
     for quarter in span_of(Quarter(2022, 1), Quarter(2023, 4)):
         site.put(f"{quarter}/latest.json", json.dumps({"edition": 1}).encode())
         site.put(f"{quarter}/editions/1/report.json", json.dumps({"created_at": "", "claims": []}).encode())
         keep_basis(settings, quarter, 1, basis_of(settings, quarter))
-    return settings
 
 
-def _counts(names: list[str]) -> pa.Table:
+def _write_day(lake: object, day: date, names: list[str], back: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tsubame.capture.accounting import Accounting
+    from tsubame.keys import CaptureKey, LedgerKey, counts_key
+    from tsubame.stores import Store
+
+    assert isinstance(lake, Store)
+    account = Accounting().as_dict() | {"records_read": 1000, "packets_kept": 1000}
+    keys = [CaptureKey(name, day, f"{name}-{day:%Y%m%d}T0000Z.pcap.zst") for name in names]
+    record = {
+        "day": day.isoformat(), "packets": dict.fromkeys(names[back % 7:], 1000),
+        "captures": [
+            {"capture": key.key, "sha256": "0" * 64, "size": 1_000_000, "accounting": account} for key in keys
+        ],
+    }  # fmt: skip
+    lake.put(LedgerKey(day, "0" * 16).key, json.dumps(record, indent=1).encode())
+    if back >= 14:
+        lake.put(counts_key(day), b"")
+        return
     rows = [(name, 6, port, region) for name in names for port in range(200) for region in ("CN", "US", "NL", "RU")]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    return pa.table(
+    table = pa.table(
         {
             "sensor_id": pa.array(columns[0]).dictionary_encode(),
             "protocol": pa.array(columns[1], pa.uint8()),
@@ -82,28 +86,81 @@ def _counts(names: list[str]) -> pa.Table:
             "packets": pa.array([7] * len(rows), pa.uint64()),
         }
     )
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    lake.put(counts_key(day), content.getvalue())
 
 
-def main(sensors: int, days: int) -> None:
-    """Generate, ask twice, print a table."""
+def answer(part: str, days: int) -> None:
+    """Answer one of the page's questions twice and print what it took: the work of the child process."""
+    began, used = time.perf_counter(), time.process_time()
+    told = {}
+    for which in ("cold", "warm"):
+        from tsubame.periods import Quarter
+        from tsubame.pipeline import observation
+        from tsubame.settings import Settings
+
+        settings, now = Settings.from_environment(), datetime(2024, 2, 1, tzinfo=UTC)
+        last = observation.newest_day(settings) or LAST
+        if part == "days":
+            said: object = observation.sensor_days(settings, last - timedelta(days=days - 1), last)
+        elif part == "ranks":
+            said = observation.current_ranks(settings, observation.newest_observed_day(settings, last))
+        else:
+            said = observation.quarters(settings, Quarter.of(last), 8, now=now)
+        told[which] = time.perf_counter() - began
+        told[f"{which} cpu"] = time.process_time() - used
+        began, used = time.perf_counter(), time.process_time()
+    print(json.dumps(told | {"bytes": len(json.dumps(said))}))
+
+
+@contextlib.contextmanager
+def stored(kind: str) -> Iterator[dict[str, str]]:
+    """Yield the environment that points at an empty store of the kind."""
     with tempfile.TemporaryDirectory(prefix="tsubame-page-") as folder:
-        settings = generate(Path(folder), sensors, days)
-        first, now = LAST - timedelta(days=days - 1), datetime(2024, 2, 1, tzinfo=UTC)
-        parts = {
-            "data/days": lambda: sensor_days(settings, first, newest_day(settings) or LAST),
-            "data/ranks": lambda: current_ranks(settings, LAST),
-            "data/quarters": lambda: quarters(settings, Quarter.of(LAST), 8, now=now),
-        }
-        print(f"{sensors} sensors, {days} days\n{'':16}cold, s  warm, s   CPU, s   bytes")
-        for name, ask in parts.items():
-            seconds = []
-            for _ in range(2):
-                began, used = time.perf_counter(), time.process_time()
-                answer = ask()
-                seconds.append(time.perf_counter() - began)
-            cpu = time.process_time() - used
-            print(f"{name:16}{seconds[0]:7.2f}  {seconds[1]:7.2f}  {cpu:7.2f}  {len(json.dumps(answer)):7,}")
+        if kind == "local":
+            yield {f"TSUBAME_{n.upper()}_URL": f"{folder}/{n}" for n in ("captures", "delegations", "lake", "site")}
+            return
+        from infra.s3.buckets import BUCKETS, make_buckets, urls
+        from infra.s3.service import S3Service
+
+        with S3Service(Path(folder)) as service:
+            make_buckets(service.environment(), BUCKETS)
+            yield {**service.environment(), **urls()}
+
+
+def measure(part: str, days: int, env: dict[str, str]) -> dict[str, float]:
+    """Return the medians of several new processes."""
+    runs = []
+    for _ in range(REPEATS):
+        command = [sys.executable, __file__, "--answer", part, str(days)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        runs.append(json.loads(done.stdout))
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+
+
+def main(kind: str = "local", sensors: int = 50, days: int = 731) -> None:
+    """Write the lake, ask, print a table."""
+    with stored(kind) as places:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("TSUBAME_", "AWS_"))} | places
+        os.environ.clear()
+        os.environ.update(env | {"PYTHONPATH": str(Path(__file__).parents[1])})
+        began = time.perf_counter()
+        generate(sensors, days)
+        print(f"{kind}: {sensors} sensors, {days} days, written in {time.perf_counter() - began:.0f} s, "
+              f"load {os.getloadavg()[0]:.1f}, medians of {REPEATS} processes")  # fmt: skip
+        print(f"{'':24}cold, s  warm, s  CPU cold  CPU warm    bytes")
+        for part in PARTS:
+            took = measure(part, days, dict(os.environ))
+            print(f"data/{part:19}{took['cold']:7.2f}  {took['warm']:7.2f}  {took['cold cpu']:8.2f}  "
+                  f"{took['warm cpu']:8.2f}  {took['bytes']:7,.0f}")  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*(int(text) for text in (*sys.argv[1:3], *("50", "730")[len(sys.argv) - 1 :])))
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    if sys.argv[1:2] == ["--answer"]:
+        answer(sys.argv[2], int(sys.argv[3]))
+    else:
+        main(*sys.argv[1:2], *map(int, sys.argv[2:4]))

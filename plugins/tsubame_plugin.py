@@ -6,6 +6,7 @@ import importlib
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
+from tsubame_airflow.reading_ahead import ReadAhead
 from tsubame_airflow.timetables import DayTimetable, QuarterMapper, QuarterTimetable
 
 
@@ -21,6 +22,7 @@ class TsubamePlugin(AirflowPlugin):
     timetables: ClassVar[list[Any]] = [DayTimetable, QuarterTimetable]
     partition_mappers: ClassVar[list[Any]] = [QuarterMapper]
     fastapi_apps: ClassVar[list[Any]] = [{"app": pages, "url_prefix": "/tsubame", "name": "TSUBAME"}]
+    fastapi_root_middlewares: ClassVar[list[Any]] = [{"middleware": ReadAhead, "name": "TSUBAME reads ahead"}]
     external_views: ClassVar[list[Any]] = [
         {"name": "Observation", "href": "/tsubame/", "destination": "nav", "url_route": "observation"}
     ]

@@ -27,7 +27,7 @@ from tsubame.settings import Settings
 from tsubame.stores import Store
 
 _PAGE = Path(__file__).with_name("observation.html")
-_LONGEST_DAYS = 731
+LONGEST_DAYS = 731
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 # Whoever may write to a bucket must not run a script as the person who reads it in Airflow: pages of the site run none,
 # the explorer, which needs no file beside it, runs its own as nobody.
@@ -62,7 +62,7 @@ def _own_policy(page: str) -> str:
 
 
 @app.get("/data/days")
-def read_days(days: int = Query(92, ge=1, le=_LONGEST_DAYS), last: date | None = None) -> JSONResponse:
+def read_days(days: int = Query(92, ge=1, le=LONGEST_DAYS), last: date | None = None) -> JSONResponse:
     """Return sensors × days up to ``last``; without it, up to the newest counted day."""
     from tsubame.pipeline.observation import sensor_days
 

@@ -7,7 +7,6 @@ in memory: a second look lists, and reads only days that were counted since.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from tsubame.capture.accounting import Accounting
 from tsubame.keys import CaptureKey, LedgerKey, counts_key, edition_prefix, verdict_key
 from tsubame.periods import ONE_DAY, Quarter, days_between
-from tsubame.pipeline.freshness import QuarterState, ledger_states, span_of
+from tsubame.pipeline.freshness import ledger_states, span_of
 from tsubame.pipeline.inventory import list_ledger, read_registry
 from tsubame.settings import Settings
 from tsubame.stores import Store
@@ -42,7 +41,8 @@ _RANKS = 10
 _EVENTS = 12
 _EVENT_KINDS = ("shift", "burst", "spike_and_decay", "gradual", "reassignment", "superposition")
 _READS_AT_ONCE = 16
-_KEPT = 4000
+_LONGEST_DAYS = 731
+_LONGEST_QUARTERS = 40
 
 Value = TypeVar("Value")
 
@@ -50,7 +50,7 @@ Value = TypeVar("Value")
 class Memory:
     """Keeps what immutable objects said, the oldest forgotten first; shared by threads."""
 
-    def __init__(self, size: int = _KEPT) -> None:
+    def __init__(self, size: int) -> None:
         self._size, self._held, self._lock = size, dict[Any, Any](), Lock()
 
     def get(self, keys: Sequence[Any], read: Callable[[Any], Value]) -> dict[Any, Value]:
@@ -68,7 +68,8 @@ class Memory:
         return found
 
 
-_records, _sums = Memory(), Memory()
+# Sums are tables of up to some 100,000 ports: those of two looks are kept, not of every day since the start.
+_records, _sums, _told = Memory(2 * _LONGEST_DAYS), Memory(4 * RANK_DAYS), Memory(2 * _LONGEST_QUARTERS)
 
 
 def sensor_days(settings: Settings, first: date, last: date) -> dict[str, Any]:
@@ -144,9 +145,15 @@ def newest_day(settings: Settings) -> date | None:
 def newest_observed_day(settings: Settings, last: date) -> date:
     """Return the newest day, within a quarter before ``last``, of which there are packets; else ``last`` itself."""
     ledger = _newest(list_ledger(Store(settings.lake_url), last - timedelta(days=92), last))
-    keys = {day: (settings.lake_url, key) for day, key in ledger.items()}
-    records = _records.get(list(keys.values()), _read_record)
-    return max((day for day, key in keys.items() if records[key]["packets"]), default=last)
+    days = sorted(ledger, reverse=True)
+    # The newest day nearly always has some: no need to read a quarter of records to know.
+    for some in (days[begin : begin + RANK_DAYS] for begin in range(0, len(days), RANK_DAYS)):
+        keys = {day: (settings.lake_url, ledger[day]) for day in some}
+        records = _records.get(list(keys.values()), _read_record)
+        for day, key in keys.items():
+            if records[key]["packets"]:
+                return day
+    return last
 
 
 def current_ranks(settings: Settings, last: date) -> dict[str, Any]:
@@ -162,38 +169,59 @@ def current_ranks(settings: Settings, last: date) -> dict[str, Any]:
     keys = {day: (settings.lake_url, key, domestic) for day, key in ledger.items()}
     sums = _sums.get(list(keys.values()), _read_sums)
     border = last - timedelta(days=RANK_DAYS)
-    told: dict[str, Any] = {"last": last.isoformat(), "days": sum(day > border for day in keys)}
-    for which in ("ports", "regions"):
-        now, before = Counter[str](), Counter[str]()
-        for day, key in keys.items():
-            (now if day > border else before).update(sums[key][which])
-        order = [name for name, _ in before.most_common()]
+    now = [sums[key] for day, key in keys.items() if day > border]
+    before = [sums[key] for day, key in keys.items() if day <= border]
+    told: dict[str, Any] = {"last": last.isoformat(), "days": len(now)}
+    for which, columns, name in (("ports", _PORT, _port_label), ("regions", _REGION, _region_label)):
+        if not sums:
+            told[which] = []
+            continue
+        empty = next(iter(sums.values()))[which].slice(0, 0)
+        ranked, was = (_ranked([empty, *(day[which] for day in days)], columns) for days in (now, before))
+        top = ranked.slice(0, _RANKS).join(
+            was.select([*columns, "rank"]), list(columns), join_type="left outer", right_suffix="_before"
+        )
         told[which] = [
-            {"name": name, "packets": packets, "before": order.index(name) + 1 if name in before else None}
-            for name, packets in now.most_common(_RANKS)
+            {"name": name(row), "packets": row["packets"], "before": row["rank_before"]}
+            for row in top.sort_by("rank").to_pylist()
         ]
     return told
 
 
-def _read_sums(place: tuple[str, LedgerKey, tuple[str, ...]]) -> dict[str, dict[str, int]]:
+_PORT, _REGION = ("protocol", "dst_port"), ("region",)
+
+
+def _ranked(tables: Sequence[pa.Table], columns: Sequence[str]) -> pa.Table:
+    """Return several days' sums added up, most packets first, with their ranks."""
+    table = _added_up(pa.concat_tables(tables), columns)
+    table = table.sort_by([("packets", "descending"), *((column, "ascending") for column in columns)])
+    return table.append_column("rank", pa.array(range(1, len(table) + 1), pa.uint32()))
+
+
+def _added_up(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    sums = table.group_by(list(columns), use_threads=False).aggregate([("packets", "sum")])
+    return sums.select([*columns, "packets_sum"]).rename_columns([*columns, "packets"])
+
+
+def _read_sums(place: tuple[str, LedgerKey, tuple[str, ...]]) -> dict[str, pa.Table]:
     url, key, domestic = place
     columns = ["sensor_id", "protocol", "dst_port", "region", "packets"]
     content = Store(url).read(counts_key(key.day))
     table = pq.read_table(pa.BufferReader(content), columns=columns, use_threads=False)
     table = table.filter(pc.is_in(pc.cast(table["sensor_id"], pa.string()), pa.array(domestic, pa.string())))
-    by_port = table.group_by(["protocol", "dst_port"], use_threads=False).aggregate([("packets", "sum")]).to_pylist()
     regions = table.set_column(3, "region", pc.cast(table["region"], pa.string()))
-    by_region = regions.group_by("region", use_threads=False).aggregate([("packets", "sum")]).to_pylist()
-    return {
-        "ports": {_port_label(row["protocol"], row["dst_port"]): row["packets_sum"] for row in by_port},
-        "regions": {row["region"]: row["packets_sum"] for row in by_region if row["region"]},
-    }
+    regions = regions.filter(pc.not_equal(regions["region"], ""))
+    return {"ports": _added_up(table, _PORT), "regions": _added_up(regions, _REGION)}
 
 
-def _port_label(protocol: int, port: int) -> str:
-    if protocol == 1:
+def _port_label(row: Mapping[str, Any]) -> str:
+    if row["protocol"] == 1:
         return "ICMP"
-    return f"{port}/{ {6: 'TCP', 17: 'UDP'}.get(protocol, protocol) }"
+    return f"{row['dst_port']}/{ {6: 'TCP', 17: 'UDP'}.get(row['protocol'], row['protocol']) }"
+
+
+def _region_label(row: Mapping[str, Any]) -> str:
+    return str(row["region"])
 
 
 def quarters(settings: Settings, last: Quarter, number: int, *, now: datetime) -> list[dict[str, Any]]:
@@ -206,23 +234,36 @@ def quarters(settings: Settings, last: Quarter, number: int, *, now: datetime) -
     first = last
     for _ in range(number - 1):
         first = first.previous
-    lake, site = Store(settings.lake_url), Store(settings.site_url)
+    lake = Store(settings.lake_url)
     states = ledger_states(settings, span_of(first, last), now=now)
-    return [_quarter(lake, site, state) for state in reversed(states)]
+    keys = {state: (settings.site_url, state.quarter, state.edition) for state in states if state.edition}
+    told = _told.get(list(keys.values()), _read_edition)
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        verdicts = list(pool.map(lambda state: _verdict(lake, state.quarter), states))
+    unpublished: dict[str, Any] = {"events": [], "created_at": None}
+    return [
+        state.as_dict() | {"verdict": verdict} | (told[keys[state]] if state in keys else unpublished)
+        for state, verdict in zip(reversed(states), reversed(verdicts), strict=True)
+    ]
 
 
-def _quarter(lake: Store, site: Store, state: QuarterState) -> dict[str, Any]:
-    told = state.as_dict() | {"verdict": None, "events": [], "created_at": None}
-    if lake.exists(verdict_key(state.quarter)):
-        verdict = json.loads(lake.read(verdict_key(state.quarter)))["verdict"]
-        told["verdict"] = {"refused": verdict["refused"], "summary": verdict["summary"], "notes": len(verdict["notes"])}
-    if state.edition:
-        report = json.loads(site.read(f"{edition_prefix(state.quarter, state.edition)}report.json"))
-        told["created_at"] = report["created_at"]
-        events = [claim for claim in report["claims"] if claim["kind"] in _EVENT_KINDS and claim["onset"]]
-        events.sort(key=lambda claim: str(claim["onset"]), reverse=True)
-        told["events"] = [
+def _verdict(lake: Store, quarter: Quarter) -> dict[str, Any] | None:
+    if not lake.exists(verdict_key(quarter)):
+        return None
+    verdict = json.loads(lake.read(verdict_key(quarter)))["verdict"]
+    return {"refused": verdict["refused"], "summary": verdict["summary"], "notes": len(verdict["notes"])}
+
+
+def _read_edition(place: tuple[str, Quarter, int]) -> dict[str, Any]:
+    """Return what an edition, which never changes, says of itself and of events."""
+    url, quarter, edition = place
+    report = json.loads(Store(url).read(f"{edition_prefix(quarter, edition)}report.json"))
+    events = [claim for claim in report["claims"] if claim["kind"] in _EVENT_KINDS and claim["onset"]]
+    events.sort(key=lambda claim: str(claim["onset"]), reverse=True)
+    return {
+        "created_at": report["created_at"],
+        "events": [
             {"onset": claim["onset"], "kind": claim["kind"], "text_en": claim["text_en"], "text_ja": claim["text_ja"]}
             for claim in events[:_EVENTS]
-        ]
-    return told
+        ],
+    }
