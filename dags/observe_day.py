@@ -65,9 +65,9 @@ def observe_day() -> None:
         with framed() as progress:
             day = require_day(partition_key)
             done = count_days(Settings.from_environment(), day - LOOKBACK, day, progress=progress)
-        outlet_events[DAY_COUNTS].extra = brief(done)
+        told = outlet_events[DAY_COUNTS].extra = brief(done)
         outlet_events[DAY_COUNTS].add_partitions([day.isoformat() for day in done.counted])
-        return brief(done)
+        return told
 
     @task(multiple_outputs=False)
     def watch(partition_key: str | None = None) -> dict[str, Any]:

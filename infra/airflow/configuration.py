@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import sqlite3
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,8 @@ def deploy(environment: Mapping[str, str] | None = None) -> Deployment:
         home.chmod(0o700)
         keys = _kept_secrets(home)
         _keep_password(home)
-        write_private(home / "airflow.cfg", _rendered(_options(home, port, keys, database)))
+        options = _options(home, port, keys, database) | {"metrics": _metrics(environment)[0]}
+        write_private(home / "airflow.cfg", _rendered(options))
         if not (database or environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")):
             _use_write_ahead_log(home / "airflow.db")
     except (OSError, sqlite3.Error) as error:
@@ -98,6 +100,33 @@ def _port(environment: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
         raise UsageError("not a port", key="PORT", expected="1 to 65535", actual=repr(text))
     return int(text)
+
+
+def _metrics(environment: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]:
+    """Return the options and the variables by which Airflow sends metrics to where ``TSUBAME_METRICS`` says."""
+    text = environment.get("TSUBAME_METRICS", "").strip()
+    if not text:
+        return {}, {}
+    wrong = UsageError(
+        "no receiver of metrics", key="TSUBAME_METRICS",
+        expected="statsd://HOST:PORT, or an OpenTelemetry collector's http://HOST:PORT", actual=repr(text),
+    )  # fmt: skip
+    try:
+        url = urllib.parse.urlsplit(text)
+        host, receiver = url.hostname, url.port
+    except ValueError:
+        raise wrong from None
+    if not host or url.scheme not in ("statsd", "http", "https"):
+        raise wrong
+    if url.scheme != "statsd":
+        # Every task is a process of its own, so counters begin anew with each: differences, not sums, can be added up.
+        variables = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": text,
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
+            "OTEL_SERVICE_NAME": "tsubame",
+        }
+        return {"otel_on": True}, variables
+    return {"statsd_on": True, "statsd_host": host, "statsd_port": receiver or 8125}, {}
 
 
 def _kept_secrets(home: Path) -> dict[str, str]:
@@ -194,6 +223,7 @@ def _environment(environment: Mapping[str, str], home: Path) -> dict[str, str]:
     }
     path = os.pathsep.join(filter(None, [str(CHECKOUT), environment.get("PYTHONPATH", "")]))
     return {
+        **_metrics(environment)[1],
         **environment,
         **{name: url if "://" in url else str(CHECKOUT.joinpath(url)) for name, url in places.items()},
         "TSUBAME_TIMEZONE": settings.timezone,

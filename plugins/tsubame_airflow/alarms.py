@@ -12,6 +12,8 @@ import http.client
 import json
 import logging
 import os
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -24,11 +26,14 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
 
 from tsubame.errors import Unavailable, UsageError
 from tsubame.redaction import redact
+from tsubame_airflow import metrics
 from tsubame_airflow.deployment import deadline_hours, grace_hours
 
 log = logging.getLogger("tsubame.alarm")
 
-_SECONDS = 15
+SECONDS = 30.0
+"""How long a task waits until all receivers together have taken its alarm."""
+_SECONDS_PER_READ = 15
 KINDS = ("refused_edition", "missing_sensors", "stale_delegations", "event", "deadline")
 
 
@@ -80,20 +85,35 @@ def _receiver(entry: str) -> Receiver:
 
 
 def raise_alarm(alarm: Alarm) -> None:
-    """Log an alarm and send it; a receiver that fails is logged and stops neither the others nor the task."""
+    """Log an alarm and send it to all receivers at once.
+
+    One that fails is logged; one that hangs is left behind after half a minute. Neither stops the task.
+    """
     log.warning("%s", alarm.title)
+    metrics.alarm(alarm.kind)
     try:
         chosen = receivers()
     except UsageError as error:
         log.error("%s", error)  # noqa: TRY400 - the message is the whole story
         return
-    for receive in chosen:
-        try:
-            receive(alarm)
-        except Unavailable as error:
-            log.error("%s", error)  # noqa: TRY400 - the message is the whole story
-        except Exception as error:  # noqa: BLE001 - an alarm must not fail what it tells of
-            log.error("an alarm could not be sent: %s: %s", type(error).__name__, redact(str(error)))  # noqa: TRY400
+    # A socket's timeout bounds each read, not the whole, and mail is tried several times; a daemon thread holds nothing up.
+    sending = [threading.Thread(target=_send, args=(receive, alarm), daemon=True) for receive in chosen]
+    for thread in sending:
+        thread.start()
+    until = time.monotonic() + SECONDS
+    for number, thread in enumerate(sending, 1):
+        thread.join(max(0.0, until - time.monotonic()))
+        if thread.is_alive():
+            log.error("an alarm could not be sent: receiver %d does not answer within %g s", number, SECONDS)
+
+
+def _send(receive: Receiver, alarm: Alarm) -> None:
+    try:
+        receive(alarm)
+    except Unavailable as error:
+        log.error("%s", error)  # noqa: TRY400 - the message is the whole story
+    except Exception as error:  # noqa: BLE001 - an alarm must not fail what it tells of
+        log.error("an alarm could not be sent: %s: %s", type(error).__name__, redact(str(error)))  # noqa: TRY400
 
 
 def _mail(address: str, alarm: Alarm) -> None:
@@ -116,7 +136,7 @@ def _post(url: str, alarm: Alarm) -> None:
     bare = where._replace(netloc=host).geturl()
     request = urllib.request.Request(bare, body, headers, method="POST")  # noqa: S310 - receivers() takes only HTTP
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310 - receivers() takes only HTTP
+        with urllib.request.urlopen(request, timeout=_SECONDS_PER_READ):  # noqa: S310 - receivers() takes only HTTP
             return
     except urllib.error.HTTPError as error:
         error.close()

@@ -10,6 +10,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, Param
 
 from tsubame.periods import day_bounds
+from tsubame_airflow import metrics
 from tsubame_airflow.alarms import Alarm, raise_alarm
 from tsubame_airflow.deployment import poll_seconds
 from tsubame_airflow.links import DataDocsLink
@@ -63,6 +64,7 @@ class AwaitCaptures(BaseOperator):
     def _told(found: dict[str, Any]) -> dict[str, Any]:
         if found["awaited"]:
             log.warning("goes on without %s", _listed(found["awaited"]))
+        metrics.delivery(len(found["delivered"]), len(found["awaited"]))
         return {"day": found["day"], "delivered": len(found["delivered"]), "awaited": found["awaited"][:_NAMED]}
 
 

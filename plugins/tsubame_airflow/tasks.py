@@ -25,6 +25,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from tsubame.errors import BadInput, NotReady, Rejected, TsubameError, Unavailable, UsageError
 from tsubame.periods import Quarter, parse_day
+from tsubame_airflow import metrics
 from tsubame_airflow.alarms import Alarm, raise_alarm
 from tsubame_airflow.masking import mask_settings
 
@@ -131,11 +132,12 @@ def require_day(partition_key: str | None) -> date:
 
 
 def brief(summary: Any) -> dict[str, Any]:
-    """Return a summary as a small XCom, and log what of it a person should see.
+    """Return a summary as a small XCom, log what of it a person should see, and send its counters.
 
     Collections with more than a few entries become their lengths: tables and lists belong in the lake.
     """
     full = summary if isinstance(summary, dict) else summary.as_dict()
+    metrics.measure(full)
     for name, value in _faults(full):
         log.warning("%s: %s", name, value)
     return {name: _shortened(value) for name, value in full.items()}

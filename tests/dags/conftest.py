@@ -57,6 +57,7 @@ def in_process(tmp_path_factory: pytest.TempPathFactory):
             import tsubame_airflow.alarms
             import tsubame_airflow.assets
             import tsubame_airflow.deployment
+            import tsubame_airflow.metrics
             import tsubame_airflow.operators
             import tsubame_airflow.tasks
             import tsubame_airflow.timetables

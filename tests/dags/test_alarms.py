@@ -5,8 +5,10 @@ import base64
 import email
 import json
 import logging
+import socket
 import socketserver
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -128,6 +130,28 @@ def test_an_address_with_a_password_is_used_and_never_told(alarms, monkeypatch, 
     assert f"webhook at {host}: an alarm could not be sent: found InvalidURL" in caplog.text
     assert "canary" not in caplog.text
     assert "can ary" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["webhook", "smtp"])
+def test_a_receiver_that_hangs_does_not_hang_the_task(alarms, webhook, monkeypatch, caplog, kind):
+    url, got = webhook
+    monkeypatch.setattr(alarms, "SECONDS", 1.0)
+    # It takes the connection and says nothing.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        silence = {"webhook": f"webhook:http://127.0.0.1:{port}/", "smtp": "smtp:ops@example.org"}[kind]
+        connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": {
+            "disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.org"}}  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("TSUBAME_ALARMS", f"{silence}, webhook:{url}")
+        began = time.monotonic()
+        alarms.raise_alarm(alarms.Alarm("event", "x", "y"))
+        assert time.monotonic() - began < 5
+    assert len(got) == 1
+    assert "receiver 1 does not answer within 1 s" in caplog.text
+    for thread in threading.enumerate():
+        if thread.daemon and getattr(thread, "_target", None) is alarms._send:
+            thread.join(10)
 
 
 def test_a_missed_deadline_is_an_alarm_unless_it_is_a_backfills(alarms, webhook, monkeypatch):

@@ -57,6 +57,7 @@ class IngestSummary:
 
     Attributes:
         decoded: captures read in this call.
+        bytes: their size in the sensor bucket.
         unchanged: captures whose flows were already there.
         withdrawn: flows objects removed because their capture is gone or replaced.
         rejected: every capture in the span that is none, whether met now or before, with the reason where known.
@@ -74,11 +75,13 @@ class IngestSummary:
     set_aside: dict[str, str] = field(default_factory=dict)
     unknown_sensors: tuple[str, ...] = ()
     days: tuple[date, ...] = field(default=())
+    bytes: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as JSON-ready values."""
         return {
             "decoded": self.decoded,
+            "bytes": self.bytes,
             "unchanged": self.unchanged,
             "withdrawn": self.withdrawn,
             "accounting": self.accounting.as_dict(),
@@ -134,6 +137,7 @@ def ingest_days(settings: Settings, first: date, last: date, *, progress: Progre
         set_aside={item.capture: SET_ASIDE for item in done if item.aside},
         unknown_sensors=inventory.unknown_sensors,
         days=tuple(sorted({day for item in done for day in item.days})),
+        bytes=sum(task.capture.info.size for task in tasks),
     )
 
 
