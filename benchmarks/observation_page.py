@@ -64,11 +64,20 @@ def _write_day(lake: object, day: date, names: list[str], back: int) -> None:
 
     assert isinstance(lake, Store)
     account = Accounting().as_dict() | {"records_read": 1000, "packets_kept": 1000}
-    keys = [CaptureKey(name, day, f"{name}-{day:%Y%m%d}T0000Z.pcap.zst") for name in names]
+    # What is amiss, so that every state is met: nothing came, came late, is cut; and down, below.
+    absent, late, cut = ((number * 7 + back // 3) % 97 for number in (1, 3, 5))
+    keys = [
+        CaptureKey(name, day + timedelta(days=3 * (number == late)), f"{name}-{day:%Y%m%d}T0000Z.pcap.zst")
+        for number, name in enumerate(names) if number != absent
+    ]  # fmt: skip
     record = {
-        "day": day.isoformat(), "packets": dict.fromkeys(names[back % 7:], 1000),
+        "day": day.isoformat(), "packets": dict.fromkeys(names[back % 11 == 5:], 1000),
         "captures": [
-            {"capture": key.key, "sha256": "0" * 64, "size": 1_000_000, "accounting": account} for key in keys
+            {
+                "capture": key.key, "sha256": "0" * 64, "size": 1_000_000,
+                "accounting": account | ({"truncated_tail": 1} if number == cut else {}),
+            }
+            for number, key in enumerate(keys)
         ],
     }  # fmt: skip
     lake.put(LedgerKey(day, "0" * 16).key, json.dumps(record, indent=1).encode())
@@ -160,7 +169,9 @@ def main(kind: str = "local", sensors: int = 50, days: int = 731) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    if sys.argv[1:2] == ["--answer"]:
+    if sys.argv[1:2] == ["--generate"]:
+        generate(*map(int, sys.argv[2:4]))
+    elif sys.argv[1:2] == ["--answer"]:
         answer(sys.argv[2], int(sys.argv[3]))
     else:
         main(*sys.argv[1:2], *map(int, sys.argv[2:4]))

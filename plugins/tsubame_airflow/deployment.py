@@ -81,6 +81,18 @@ def republishes() -> bool:
     raise UsageError("neither yes nor no", key="TSUBAME_REPUBLISH", actual=repr(text))
 
 
+def dask_dashboard() -> str:
+    """Return where a browser finds the Dask cluster's dashboard: ``TSUBAME_DASK_DASHBOARD_URL``, nowhere.
+
+    Raises:
+        UsageError: the setting is no URL of a page.
+    """
+    text = os.environ.get("TSUBAME_DASK_DASHBOARD_URL", "").strip()
+    if text and not text.startswith(("http://", "https://")):
+        raise UsageError("not the URL of a page", key="TSUBAME_DASK_DASHBOARD_URL", actual=repr(text))
+    return text
+
+
 def lookback_days() -> int:
     """Return how many earlier days a daily run looks at again: ``TSUBAME_LOOKBACK_DAYS``, 7 days."""
     return _whole_number("TSUBAME_LOOKBACK_DAYS", 7)

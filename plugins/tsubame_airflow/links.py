@@ -1,6 +1,7 @@
-"""Buttons on tasks: to the edition that was published, and to the Data Docs of its validation.
+"""Buttons on tasks: to the edition that was published, to the Data Docs of its validation, to Dask's dashboard.
 
-They lead to ``pages``, which serves the site and the Data Docs to whoever is logged in to Airflow.
+The first two lead to ``pages``, which serves the site and the Data Docs to whoever is logged in to Airflow. The third
+leads where ``TSUBAME_DASK_DASHBOARD_URL`` says: only a deployment knows how a browser reaches its cluster.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from typing import Any
 
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.bases.xcom import BaseXCom
+
+from tsubame_airflow.deployment import DASK_POOL, dask_dashboard
 
 PREFIX = "/tsubame"
 
@@ -35,6 +38,21 @@ class DataDocsLink(BaseOperatorLink):
         """Return the address of the quarter's Data Docs."""
         key = ti_key.get_template_context()["dag_run"].partition_key
         return f"{PREFIX}/validation/{key}/docs/index.html" if key else ""
+
+
+class DaskDashboardLink(BaseOperatorLink):
+    """From a task that computes on Dask to the dashboard of the cluster, while it runs and after."""
+
+    name = "Dask dashboard"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """Return the dashboard's address, or nothing for a task that does not compute on Dask."""
+        return dask_dashboard() if operator.pool == DASK_POOL else ""
+
+
+def plugin_links() -> list[BaseOperatorLink]:
+    """Return the links that the API server itself makes, so that they are there before a task has ended."""
+    return [DaskDashboardLink()] if dask_dashboard() else []
 
 
 def with_link(task: Any, link: BaseOperatorLink) -> Any:
