@@ -29,9 +29,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(120
 CHECKOUT = airflow_live.CHECKOUT
 DATA = ("days?days=731", "ranks", "quarters")
 ROLES = ("admin", "op", "user", "viewer")
-OUTLINE = (
-    "each => [...each.querySelectorAll('rect')].map(r => r.getAttribute('y') + '+' + r.getAttribute('height')).join()"
-)
+OUTLINE = "each => [...each.querySelectorAll('rect')].map(bar => ['y', 'height'].map(n => bar.getAttribute(n))).join()"
 SHOTS = os.environ.get("TSUBAME_SCREENSHOTS")
 
 
