@@ -96,7 +96,7 @@ def raise_alarm(alarm: Alarm) -> None:
     except UsageError as error:
         log.error("%s", error)  # noqa: TRY400 - the message is the whole story
         return
-    # A socket's timeout bounds each read, not the whole, and mail is tried several times; a daemon thread holds nothing up.
+    # A socket's timeout bounds each read only, and mail is tried several times; daemon threads hold nothing up.
     sending = [threading.Thread(target=_send, args=(receive, alarm), daemon=True) for receive in chosen]
     for thread in sending:
         thread.start()
