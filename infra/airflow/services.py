@@ -126,6 +126,19 @@ class Services:
         for name, process in self._processes.items():
             if process.poll() is not None:
                 raise self._died(name, process.returncode)
+        self._reap()
+
+    def _reap(self) -> None:
+        """Take note of the end of what lost its parent: as its heir this process must, or it stays as a zombie.
+
+        What a service started is of the service's session; what this process started itself is of its own.
+        """
+        known = {process.pid for process in (*self._processes.values(), *self._others)}
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, ChildProcessError):
+                foreign = child.pid not in known and os.getsid(child.pid) != os.getsid(0)
+                if foreign and child.status() == psutil.STATUS_ZOMBIE:
+                    os.waitpid(child.pid, os.WNOHANG)
 
     def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``airflow`` with the deployment's settings, and return what it said."""

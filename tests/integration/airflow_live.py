@@ -83,6 +83,14 @@ class Live:
         left = processes_of(Path(self.env["AIRFLOW_HOME"]))
         assert left == [], [process.cmdline() for process in left]
 
+    def service(self, name: str) -> psutil.Process:
+        """The process of one of Airflow's services."""
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.ZombieProcess):
+                if name in child.cmdline():
+                    return child
+        raise AssertionError(f"no {name} runs")
+
     def await_(self, what: str, ready: Callable[[], Any], seconds: float = 480) -> Any:
         """Return what ``ready`` gives as soon as it gives something."""
         began = time.monotonic()

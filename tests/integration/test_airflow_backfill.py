@@ -11,7 +11,6 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -54,8 +53,7 @@ def undisturbed(tmp_path_factory):
 
 def kill_scheduler(live: airflow_live.Live) -> None:
     """Kill the scheduler, as a machine short of memory would; `make airflow` then ends, and is started again."""
-    (scheduler,) = [p for p in psutil.Process(live.process.pid).children() if "scheduler" in p.cmdline()]
-    scheduler.send_signal(signal.SIGKILL)
+    live.service("scheduler").send_signal(signal.SIGKILL)
     assert live.process.wait(120) == 4
 
 

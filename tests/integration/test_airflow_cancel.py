@@ -75,7 +75,8 @@ def workers_of(live: airflow_live.Live) -> list[psutil.Process]:
     found = []
     for process in airflow_live.processes_of(Path(live.env["AIRFLOW_HOME"])):
         with contextlib.suppress(psutil.Error):
-            if any("spawn_main" in word for word in process.cmdline()):
+            # A worker calls itself so as soon as it can; before, it is a new Python that waits for what to do.
+            if any(name in " ".join(process.cmdline()) for name in ("dask worker", "spawn_main")):
                 found.append(process)
     return found
 
@@ -132,25 +133,37 @@ def test_a_task_that_is_killed_leaves_no_work_behind(live, place, cluster, recor
 
 def task_process(live: airflow_live.Live) -> psutil.Process:
     """The process that runs the task: a child of one of the executor's workers, which are the scheduler's."""
-    (scheduler,) = [p for p in psutil.Process(live.process.pid).children() if "scheduler" in p.cmdline()]
-    executor = scheduler.children()
+    executor = live.service("scheduler").children()
     (task,) = [child for worker in executor for child in worker.children()]
     return task
 
 
 def test_what_was_stopped_is_gone_on_with(live, place, dask_configuration, dask_address):
     """A cleared run finds what was done; captures withdrawn meanwhile leave nothing in the lake."""
+    (dask_configuration / "tsubame.yaml").write_text(yaml.safe_dump({"scheduler-address": dask_address}))
+    run = under_way(live, place, lambda: 1)
+    live.client.patch(f"/dags/{DAG}/dagRuns/{run}/taskInstances/ingest", {"new_state": "failed"})
+    assert live.await_run(DAG, run) == "failed"
+    time.sleep(SECONDS / 2)
     day = place / "captures" / "jp-a" / "2023" / "01" / "20"
     kept = sorted(day.iterdir())[:40]
     for capture in set(day.iterdir()) - set(kept):
         capture.unlink()
-    run = live.runs(DAG)[-1]["dag_run_id"]
-    live.client.post(f"/dags/{DAG}/clearTaskInstances", {"dry_run": False, "dag_run_id": run, "only_failed": True})
+    clear = {"dry_run": False, "dag_run_id": run, "task_ids": ["ingest"], "include_downstream": True}
+    live.client.post(f"/dags/{DAG}/clearTaskInstances", {**clear, "only_failed": False})
     live.await_("another attempt", lambda: live.run(DAG, run)["state"] not in airflow_live.ENDED, 30)
     assert live.await_run(DAG, run) == "success"
     told = live.xcom(DAG, run, "ingest")
     assert (told["decoded"] + told["unchanged"], flows(place)) == (len(kept), len(kept))
     assert told["withdrawn"] > 0
+
+
+def test_what_lost_its_parent_and_ended_is_no_zombie(live):
+    def zombies() -> list[psutil.Process]:
+        children = psutil.Process(live.process.pid).children()
+        return [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
+
+    live.await_("no zombie", lambda: not zombies(), 30)
 
 
 def test_services_that_are_stopped_in_the_middle_leave_nothing_running(live, place, dask_configuration):

@@ -70,10 +70,13 @@ def test_a_quarter_through_its_life(settings, capsys, tmp_path):
     assert ledger_states(settings, [Q1], now=NOW)[0].state == "current"
     ingest_days(settings, date(2023, 1, 24), date(2023, 1, 24))
     count_days(settings, date(2023, 1, 24), date(2023, 1, 24))
-    assert state(settings) == ("stale", ("counted anew since: day 2023-01-24",))
-    assert ledger_states(settings, [Q1], now=NOW)[0].reasons == ("counted anew since: day 2023-01-24",)
+    # The capture runs past midnight of the report's zone.
+    assert state(settings) == ("stale", ("counted anew since: day 2023-01-24, 2023-01-25",))
+    assert ledger_states(settings, [Q1], now=NOW)[0].reasons == ("counted anew since: day 2023-01-24, 2023-01-25",)
     (stale,) = stale_quarters(settings, date(2023, 1, 20), date(2023, 1, 25), now=NOW)
     assert (stale.quarter, stale.edition) == (Q1, 1)
+    # The next quarter's first daily runs still find captures of this one.
+    assert stale_quarters(settings, date(2023, 4, 2), date(2023, 4, 9), now=NOW) == (stale,)
     assert main(["status", "--quarters", "2022Q4..2023Q1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[1] == stale.as_dict()
 

@@ -308,3 +308,17 @@ def test_the_pinned_day_is_the_quarters_first_or_the_archives(settings):
     earliest = archive.keys()[0].day
     assert counts_module.pinned_day(archive, date(2023, 1, 20)) == earliest
     assert counts_module.pinned_day(archive, date(2023, 5, 20)) == date(2023, 4, 1)
+
+
+def test_a_capture_that_bears_on_days_outside_the_span_is_counted_there_too(settings):
+    """A daily run looks at some days; what it finds replaced or gone may have been counted on others."""
+    prepare(settings)
+    a_capture(settings, day="2023/01/16").write_bytes(a_capture(settings, day="2023/01/18").read_bytes())
+    a_capture(settings, day="2023/01/26").unlink()
+    first, last = date(2023, 1, 18), date(2023, 1, 20)
+    ingest_days(settings, first, last)
+    # It held the 16th and 17th; another one held the 26th and 27th.
+    assert set(count_days(settings, first, last).counted) == {date(2023, 1, d) for d in (16, 17, 18, 19, 26, 27)}
+    after = objects(settings.lake_url)
+    prepare(settings)
+    assert objects(settings.lake_url) == after

@@ -8,7 +8,7 @@ read is compared with the digest that was kept of it; what was damaged is made a
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -25,7 +25,7 @@ from tsubame.periods import Quarter, day_bounds, days_between, load_zone
 from tsubame.pipeline.cluster import Progress, connect, silent, spread
 from tsubame.pipeline.delegations import DelegationArchive, SnapshotUse, open_archive
 from tsubame.pipeline.ingest import ingest_days, read_flows
-from tsubame.pipeline.inventory import list_flows, list_ledger, read_registry
+from tsubame.pipeline.inventory import REACH, list_flows, list_ledger, read_registry
 from tsubame.pipeline.ledger import DayRecord
 from tsubame.provenance import code_version, digest_of, sha256_of
 from tsubame.regions.delegated import DelegatedFile
@@ -39,6 +39,8 @@ _RECORD_VERSION = 2
 """Changes when records of the ledger hold something else."""
 _ROUNDS = 3
 """Of counting, where what a day rests on is damaged or replaced meanwhile."""
+_FLOWS_DIGITS = 6
+"""How many of a ledger digest's 16 name the day's flows alone, so that a listing tells whether these have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class CountSummary:
 def count_days(settings: Settings, first: date, last: date, *, progress: Progress = silent) -> CountSummary:
     """Bring the counts of the report days from ``first`` to ``last`` up to date with flows and delegations.
 
+    ``ingest_days`` of the same span may have replaced or removed captures that bear on days beside it, too: those of
+    them that were counted are counted again.
+
     Raises:
         NotReady: no delegation snapshot is in force on one of the days or on its quarter's first day.
         BadInput: the sensor registry is missing or malformed.
@@ -104,7 +109,8 @@ def count_days(settings: Settings, first: date, last: date, *, progress: Progres
             # Left by an interrupted run, or by another one at this moment: a capture must not be counted twice.
             ingest_days(settings, first, last, progress=progress)
             flows = list_flows(lake, first, last)
-        tasks, unchanged = _plan(settings, first, last, flows)
+        beside, flows_beside = _changed_beside(lake, first, last)
+        tasks, unchanged = _plan(settings, [*days_between(first, last), *beside], flows_beside | flows)
         done, damaged = _count(tasks, progress)
         records |= {record.day: record for record in done}
         if not damaged:
@@ -165,15 +171,42 @@ def _incomplete(by_day: dict[date, list[FlowsKey]]) -> dict[date, tuple[str, ...
 
 def plan_counts(settings: Settings, first: date, last: date) -> tuple[list[_Task], int]:
     """Return the days that must be counted, and how many are up to date."""
-    return _plan(settings, first, last, list_flows(Store(settings.lake_url), first, last))
+    return _plan(settings, list(days_between(first, last)), list_flows(Store(settings.lake_url), first, last))
 
 
-def _plan(settings: Settings, first: date, last: date, flows_of: dict[str, list[FlowsKey]]) -> tuple[list[_Task], int]:
+def _changed_beside(lake: Store, first: date, last: date) -> tuple[list[date], dict[str, list[FlowsKey]]]:
+    """Return the counted days near a span, not in it, whose flows are others than those they were counted from.
+
+    Returns:
+        The days, and the flows objects that can bear on them, by capture key.
+    """
+    near = {d: keys for d, keys in list_ledger(lake, first - REACH, last + REACH).items() if not first <= d <= last}
+    if not near:
+        return [], {}
+    begin, end = min(near), max(near)
+    flows = list_flows(lake, begin, end)
+    by_day = _flows_by_day(flows, begin, end)
+    # Left by an interrupted run; whoever ingests these days next removes it.
+    twice = {key for objects in flows.values() if len(objects) > 1 for key in objects}
+    changed = [
+        day
+        for day, records in sorted(near.items())
+        if twice.isdisjoint(here := by_day.get(day, []))
+        and {record.digest[:_FLOWS_DIGITS] for record in records} != {_digest_of_flows(here)}
+    ]
+    return changed, flows
+
+
+def _digest_of_flows(flows: Sequence[FlowsKey]) -> str:
+    return digest_of([key.key for key in flows], digits=_FLOWS_DIGITS)
+
+
+def _plan(settings: Settings, days: Sequence[date], flows_of: dict[str, list[FlowsKey]]) -> tuple[list[_Task], int]:
     registry = read_registry(settings)
     domestic = tuple(sensor.sensor_id for sensor in registry if sensor.domestic)
     lake = Store(settings.lake_url)
-    by_day = _flows_by_day(flows_of, first, last)
-    ledger = list_ledger(lake, first, last)
+    by_day = _flows_by_day(flows_of, min(days), max(days))
+    ledger = list_ledger(lake, min(days), max(days))
     archive = open_archive(settings)
     tables: dict[str, RegionTable] = {}
 
@@ -183,13 +216,13 @@ def _plan(settings: Settings, first: date, last: date, flows_of: dict[str, list[
 
     tasks: list[_Task] = []
     unchanged = 0
-    for day in days_between(first, last):
+    for day in days:
         flows = tuple(by_day.get(day, ()))
         pinned = archive.in_use(pinned_day(archive, day))
         # A day without packets needs no regions, so it may lie before the first delegation file.
         as_of = archive.in_use(day) if flows else archive.in_use(max(day, pinned.day))
         snapshot = describe_snapshot(archive, as_of)
-        digest = digest_of(
+        everything = digest_of(
             {
                 "flows": [key.key for key in flows],
                 "snapshot": snapshot,
@@ -198,8 +231,10 @@ def _plan(settings: Settings, first: date, last: date, flows_of: dict[str, list[
                 "timezone": settings.timezone,
                 "version": COUNTS_VERSION,
                 "record": _RECORD_VERSION,
-            }
+            },
+            digits=16 - _FLOWS_DIGITS,
         )
+        digest = _digest_of_flows(flows) + everything
         records = tuple(ledger.get(day, ()))
         if [record.digest for record in records] == [digest]:
             unchanged += 1

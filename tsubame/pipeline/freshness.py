@@ -17,7 +17,7 @@ from tsubame.aggregate.counts import COUNTS_VERSION
 from tsubame.errors import BadInput, NotReady
 from tsubame.keys import DelegationKey, LedgerKey, latest_key
 from tsubame.periods import ONE_DAY, Quarter, days_between
-from tsubame.pipeline.inventory import Capture, list_flows, list_ledger, read_registry, take_inventory
+from tsubame.pipeline.inventory import REACH, Capture, list_flows, list_ledger, read_registry, take_inventory
 from tsubame.pipeline.quarter import LEAD_DAYS, PREVIOUS_SHARE
 from tsubame.provenance import digest_of
 from tsubame.regions.glitches import HOLD_DAYS
@@ -144,11 +144,12 @@ def ledger_states(settings: Settings, quarters: Sequence[Quarter], *, now: datet
 def stale_quarters(settings: Settings, first: date, last: date, *, now: datetime) -> tuple[QuarterState, ...]:
     """Return the published quarters that the days from ``first`` to ``last`` bear on and that are stale.
 
-    A day bears on its own quarter and, by the previous ranks, on the next.
+    A day bears on its own quarter and, by the previous ranks, on the next; ``count_days`` of these days counts
+    days near them, too.
     """
     site = Store(settings.site_url)
-    end = Quarter.of(last).next
-    touched = [quarter for quarter in span_of(Quarter.of(first), end) if served_edition(site, quarter)]
+    span = span_of(Quarter.of(first - REACH), Quarter.of(last + REACH).next)
+    touched = [quarter for quarter in span if served_edition(site, quarter)]
     return tuple(state for state in quarter_states(settings, touched, now=now) if state.state == STALE)
 
 

@@ -19,6 +19,8 @@ EARLY = timedelta(days=2)
 """How much earlier than its packets' report day a path's date may be: two zones lie between them."""
 LATE = timedelta(days=31)
 """How much later an upload is still looked for."""
+REACH = EARLY + LATE
+"""How far beside a span of report days a capture may bear that is looked at for the span's sake."""
 _LISTINGS_AT_ONCE = 16
 
 
