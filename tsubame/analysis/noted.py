@@ -50,6 +50,9 @@ CARRIED = 0.8
 OF_ONE_TOOL = 0.9
 """Part of a region's packets to a port that must bear a tool's mark for them to be called that tool's."""
 
+WORTH_SEARCHING = 0.05
+"""Part of a port's packets that a tool must have for events of its own."""
+
 FEWEST_SOURCES = 10
 SHARED = 0.5
 BEYOND_CHANCE = 3.0
@@ -146,13 +149,17 @@ def _look_into(
     }
     shares = excess_shares(whole, by_region, *windows) if windows else {}
     regions = _regions(by_region, shares)
+    by_tool = {
+        tool: replace(part, worth=whole.worth)
+        for tool, part in _largest_first(_parts(cube, exposure, port, "tool")).items()
+    }
     return NotedPort(
         port=port,
         reasons=reasons,
         previous_ratio=ratio,
         series=whole,
         events=own,
-        by_tool=_largest_first(_parts(cube, exposure, port, "tool")),
+        by_tool=by_tool,
         sources=_source_days(cube, previous, exposure, port),
         sensors=_sensor_packets(cube, port),
         regions=regions,
@@ -161,6 +168,11 @@ def _look_into(
         domestic=sum(count or 0 for count in by_region[DOMESTIC_COUNTRY].packets)
         if DOMESTIC_COUNTRY in by_region
         else 0,
+        tool_events={
+            tool: told_of(part)
+            for tool, part in by_tool.items()
+            if tool and _packets(part) >= WORTH_SEARCHING * _packets(whole)
+        },
     )
 
 

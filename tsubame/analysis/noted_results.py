@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tsubame.analysis.results import DailySeries, Event, Interval, Overlap
 from tsubame.periods import Window
@@ -118,6 +118,8 @@ class NotedPort:
         sensors: packets of the quarter by domestic sensor.
         regions: those with rises, in order of their excess.
         domestic: packets from Japan.
+        tool_events: events of the tools' series, of each tool that has at least ``analysis.noted.WORTH_SEARCHING`` of
+            the port's packets.
     """
 
     port: tuple[int, int | None]
@@ -132,3 +134,4 @@ class NotedPort:
     superposition: Superposition | None
     focus: Focus | None
     domestic: int
+    tool_events: dict[str, tuple[Event, ...]] = field(default_factory=dict)

@@ -140,6 +140,17 @@ def _noted(analysis: QuarterAnalysis, context: ReportContext) -> list[dict[str, 
                 "title_ja": title[0],
                 "title_en": title[1],
                 "reasons": list(noted.reasons),
+                "tool_events": [
+                    {
+                        "tool": tool,
+                        "kind": event.kind,
+                        "onset": event.onset.isoformat(),
+                        "end": None if event.end is None else event.end.isoformat(),
+                        "factor": rounded(event.factor),
+                    }
+                    for tool, events in noted.tool_events.items()
+                    for event in events
+                ],
                 "context": context_of(noted.port, context.known_exploited, analysis.days[-1]),
             }
         )

@@ -51,6 +51,14 @@ def test_regions_are_those_that_rose(noted):
         assert (burst.kind, burst.onset, burst.end) == ("burst", *span)
 
 
+def test_a_tools_own_events_are_those_of_its_regions(noted):
+    ((tool, events),) = noted.tool_events.items()
+    assert tool == "mirai"
+    assert {event.kind for event in events} == {"burst"}
+    # Both regions' bursts overlap: one begins with one's onset, the last ends with the other's end.
+    assert (events[0].onset, events[-1].end) == (JP_BURST[0], BR_BURST[1])
+
+
 def test_the_focus_is_japan_by_its_tool_with_its_companion(noted, rows):
     focus = noted.focus
     assert (focus.region, focus.tool) == ("JP", "mirai")
