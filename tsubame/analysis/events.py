@@ -60,8 +60,9 @@ SMALLEST_OUTLIER = 2.3
 STANDARD_ERRORS = 2.05
 """Half a 95 % interval: Student's t with as many degrees of freedom as a quarter's days leave."""
 
-MISFIT = {SHIFT: 0.0, BURST: 0.0, GRADUAL: 0.03, DECAY: 0.045}
-"""Standard error of an effect, as part of it, that comes of no spike or ramp having exactly a template's shape."""
+MISFIT = {SHIFT: 0.02, BURST: 0.03, GRADUAL: 0.03, DECAY: 0.045}
+"""Standard error of an effect, as part of it, that comes of no change having exactly a template's shape: a burst's
+first and last day have a part of it, no level is level. With many packets nothing else is left of an interval."""
 
 PART_OF_A_SPIKE = 0.35
 """Of the effect of a burst or spike: what begins within it and has less is part of its shape."""
