@@ -10,7 +10,9 @@ is certain, and is fitted by a shape of its own. It is no event of its own:
   effects are alike; so are longer ones of the same days but for a day or two at either end;
 * a burst or spike that begins with a shift of the same direction, or just after, and has less than half its effect,
   is how that shift began;
-* a shift that a gradual change takes back, begun within ``FALL_BEGINS`` days of it, is a spike and its decay.
+* a shift that a gradual change takes back, begun within ``FALL_BEGINS`` days of it, is a spike and its decay;
+* ``WEEKLY`` or more bursts or spikes of one direction and alike, week after week, are a weekly pattern that the level
+  of the rest of the quarter hides, and no event.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ ALIKE = 0.6
 """Bursts that follow upon each other are one from this part of the larger effect on."""
 
 PART_OF_A_SHIFT = 0.5
+WEEKLY = 3
 FALL_BEGINS = 14
 
 _Joined = Callable[[Event, Event], bool]
@@ -51,6 +54,7 @@ def join_events(series: DailySeries, events: Sequence[Event]) -> list[Event]:
     found = _pairwise(found, (SHIFT, GRADUAL), _decays, _spike_of)
     shifts = [event for event in found if event.kind == SHIFT]
     kept = [event for event in found if not any(_is_part(event, shift) for shift in shifts)]
+    kept = [event for event in kept if not _is_weekly(event, kept)]
     told = [_with_peak(series, event) if event not in events else event for event in kept]
     return sorted(told, key=lambda event: (event.onset, event.kind))
 
@@ -118,6 +122,25 @@ def _is_part(event: Event, shift: Event) -> bool:
         return False
     own, its = _effects(event, shift)
     return 0 <= _days(shift, event) <= EDGE_DAYS and 0 < own * its < PART_OF_A_SHIFT * its * its
+
+
+def _is_weekly(event: Event, events: Sequence[Event]) -> bool:
+    """Say whether a burst or spike is one of several, each a week after the one before, give or take a day."""
+    if event.kind not in (BURST, DECAY):
+        return False
+    alike = []
+    for other in events:
+        own, its = _effects(event, other)
+        size = min(abs(own), abs(its)) >= PART_OF_A_SHIFT * max(abs(own), abs(its))
+        if other.kind in (BURST, DECAY) and own * its > 0 and size:
+            alike.append(_days(event, other))
+    weeks = {round(days / 7) for days in alike if abs(days - 7 * round(days / 7)) <= 1}
+    first = last = 0
+    while first - 1 in weeks:
+        first -= 1
+    while last + 1 in weeks:
+        last += 1
+    return last - first + 1 >= WEEKLY
 
 
 def _sum_of(first: Event, second: Event) -> Event:

@@ -87,3 +87,24 @@ def test_an_event_that_begins_at_any_hour_is_one_event(hour):
     (found,) = detect_events(DailySeries(DAYS, tuple(map(int, counts)), tuple(n / 10 for n in counts)))
     assert told([found]) == [("burst", DAYS[40], DAYS[51])]
     assert found.factor == pytest.approx(6, rel=0.15)
+
+
+def test_what_comes_week_after_week_is_no_event():
+    weekly = [event("burst", f"2023-02-{day:02}", f"2023-02-{day + 1:02}", 2.5 + day / 30) for day in (3, 10, 16)]
+    shift = event("shift", "2023-03-01", None, 6.0)
+    assert [e.kind for e in join_events(series(level()), [*weekly, shift])] == ["shift"]
+    twice = join_events(series(level()), [*weekly[:2], shift])
+    assert [e.kind for e in twice] == ["burst", "burst", "shift"]
+    unlike = [event("burst", "2023-02-16", "2023-02-17", 20.0), *weekly[:2]]
+    assert len(join_events(series(level()), unlike)) == 3
+    apart = [*weekly[:2], event("burst", "2023-02-20", "2023-02-21", 2.5)]
+    assert len(join_events(series(level()), apart)) == 3
+
+
+def test_a_weekly_pattern_that_a_rise_hides_is_no_event():
+    rng = np.random.default_rng(3)
+    week = np.where(AT % 7 == 2, 3.0, 1.0)
+    level_of = np.where(AT < 30, 1000 * week, 7000 + 1000 * week) * np.exp(rng.normal(0, 0.04, 90))
+    counts = rng.poisson(level_of)
+    found = detect_events(DailySeries(DAYS, tuple(map(int, counts)), tuple(n / 10 for n in counts)))
+    assert [(e.kind, e.onset) for e in found] == [("shift", DAYS[30])]
