@@ -128,7 +128,9 @@ def webhook(canaries):
 def loud(tmp_path_factory) -> Path:
     """A folder for PYTHONPATH that has every process, Dask's workers too, log everything."""
     folder = tmp_path_factory.mktemp("loud")
-    (folder / "sitecustomize.py").write_text("import logging\nlogging.basicConfig(level=logging.DEBUG)\n")
+    # numba would tell each step of its compiler, for minutes; it knows nothing but code.
+    quieter = "logging.getLogger('numba').setLevel(logging.INFO)\n"
+    (folder / "sitecustomize.py").write_text(f"import logging\nlogging.basicConfig(level=logging.DEBUG)\n{quieter}")
     return folder
 
 
