@@ -18,6 +18,7 @@ INFRA = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(INFRA.parent))
 
 from infra.s3.buckets import BUCKETS, urls  # noqa: E402
+from infra.scripts import pod_rules  # noqa: E402
 
 MADE_BY_HAND = {"dask-scheduler-tls", "dask-worker-tls", "dask-client-tls", "s3-lake-writer", "s3-publisher"}
 """Secrets that infra/kubernetes/README.md says how to make."""
@@ -31,6 +32,7 @@ def main() -> int:
         *dockerfile_faults(INFRA / "images"),
         *kubernetes_faults(INFRA / "kubernetes"),
         *policy_faults(INFRA / "policies"),
+        *secret_faults(INFRA),
     ]
     for fault in faults:
         print(f"infra: {fault}", file=sys.stderr)
@@ -64,6 +66,7 @@ def compose_faults(path: Path) -> Iterator[str]:
         elif ":" not in service["image"] or service["image"].endswith(":latest"):
             yield f"{where}: {service['image']} is not pinned"
         yield from _compose_environment_faults(where, name, service, document)
+        yield from pod_rules.service_faults(where, service)
     used = {image for service in services.values() if "build" in service for image in [service["image"]]}
     for name, service in services.items():
         if service["image"].startswith("tsubame") and service["image"] not in used:
@@ -139,6 +142,11 @@ def kubernetes_faults(folder: Path) -> Iterator[str]:
                 yield f"{where}: scales {target['name']}, which is not there"
     for mounting in [*(pod["spec"] for pod in pods), values]:
         yield from _mount_faults(mounting, named)
+    for thing in objects:
+        if thing["kind"] == "Deployment":
+            yield from pod_rules.pod_faults("Deployment", thing["metadata"]["name"], thing["spec"]["template"]["spec"])
+    yield from pod_rules.scaling_faults(objects)
+    yield from pod_rules.policy_faults(objects)
     settings = {o["metadata"]["name"]: o["data"] for o in objects if o["kind"] == "ConfigMap"}
     if settings["dask-settings"]["dask.yaml"] != (INFRA / "dask" / "dask.yaml").read_text(encoding="utf-8"):
         yield "settings.yaml: dask.yaml differs from infra/dask/dask.yaml"
@@ -188,6 +196,14 @@ def policy_faults(folder: Path) -> Iterator[str]:
             for action in statement["Action"]:
                 if "*" in action or not action.startswith("s3:"):
                     yield f"{path.name}: {action} is too much"
+
+
+def secret_faults(folder: Path) -> Iterator[str]:
+    """Yield files that hold what looks like a secret's value."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".yaml", ".json", ".toml", ".conf", "Dockerfile") or path.name.endswith("Dockerfile"):
+            for found in pod_rules.secrets_in(path.read_text(encoding="utf-8")):
+                yield f"{path.relative_to(folder)}: {found} looks like a secret"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Canaries: every secret of a deployment has a value of its own, much goes wrong, and none is found in what is written.
 
 The secrets: S3's key, the address of a webhook, the mail server's password, Airflow's password, Fernet, JWT and session
-keys, the database's password, and the sensors' addresses. Searched: what commands and services say, with every library
-at DEBUG, the lake, the site, Airflow's database (XCom among it), logs, what its API shows, and command lines.
+keys, the database's password, and the sensors' addresses. Searched: what commands and services say, with the
+libraries at DEBUG, the lake, the site, Airflow's database (XCom among it), logs, what its API shows, and command lines.
 """
 
 from __future__ import annotations
@@ -39,7 +39,14 @@ SCENARIO = CHECKOUT / "tests" / "scenarios" / "tiny.toml"
 NAMES = ("captures", "delegations", "lake", "site")
 ADDRESSES = ("203.0.113.10", "203.0.113.20")
 QUARTER = "2023Q1"
-_COMMAND = "import sys; from tsubame.cli.main import main; sys.exit(main(sys.argv[1:]))"
+# numba would tell each step of its compiler, for minutes; it knows nothing but code.
+_COMMAND = """
+import logging, sys
+logging.basicConfig(level=logging.DEBUG)
+logging.getLogger("numba").setLevel(logging.INFO)
+from tsubame.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def canary(name: str) -> str:
@@ -125,16 +132,6 @@ def webhook(canaries):
 
 
 @pytest.fixture(scope="module")
-def loud(tmp_path_factory) -> Path:
-    """A folder for PYTHONPATH that has every process, Dask's workers too, log everything."""
-    folder = tmp_path_factory.mktemp("loud")
-    # numba would tell each step of its compiler, for minutes; it knows nothing but code.
-    quieter = "logging.getLogger('numba').setLevel(logging.INFO)\n"
-    (folder / "sitecustomize.py").write_text(f"import logging\nlogging.basicConfig(level=logging.DEBUG)\n{quieter}")
-    return folder
-
-
-@pytest.fixture(scope="module")
 def settings(s3, webhook, canaries):
     """The environment of a deployment whose secrets are the canaries."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TSUBAME_", "AWS_", "DASK_"))}
@@ -147,7 +144,7 @@ def settings(s3, webhook, canaries):
 
 
 @pytest.fixture(scope="module")
-def said(settings, loud, canaries, tmp_path_factory):
+def said(settings, canaries, tmp_path_factory):
     """What the commands say while all is well and while much is wrong: arguments, status, output."""
     folder = tmp_path_factory.mktemp("commands")
     bad = f"http://me:{canaries['url']}@127.0.0.1:9/?token={canaries['webhook-query']}"
@@ -165,7 +162,7 @@ def said(settings, loud, canaries, tmp_path_factory):
     told = []
     for arguments, changes, status in steps:
         done = subprocess.run(
-            [sys.executable, "-c", _COMMAND, *arguments], env=settings | changes | {"PYTHONPATH": str(loud)},
+            [sys.executable, "-c", _COMMAND, *arguments], env=settings | changes,
             cwd=folder, capture_output=True, check=False,
         )  # fmt: skip
         told.append((arguments, changes.keys(), status, done.returncode, done.stdout + done.stderr))
