@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.dask.certificates import ROLES, make_certificates
+from infra.dask.certificates import ROLES, make_certificates, make_server_certificates
 from infra.s3.configuration import ACCOUNT
 
 FOLDER = Path(__file__).with_name("secrets")
@@ -24,7 +24,7 @@ def make_secrets(folder: Path = FOLDER) -> list[str]:
     """Write the secrets that are missing; returns their names."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    groups = (_database, _storage, _airflow, _dask)
+    groups = (_database, _storage, _airflow, _dask, _servers)
     made: list[str] = []
     for group in groups:
         contents = group()
@@ -71,6 +71,18 @@ def _dask() -> Mapping[str, str]:
         return {f"dask_{name}": (place / f"{name}.pem").read_text() for name in names}
     finally:
         # The authority's key goes with it: a new host gets new certificates for all.
+        shutil.rmtree(place)
+
+
+def _servers() -> Mapping[str, str]:
+    """Return the authority and the certificates by which clients know PostgreSQL and S3 by their names."""
+    hosts = {name: (name, "localhost", "127.0.0.1") for name in ("postgres", "s3")}
+    place = Path(tempfile.mkdtemp(prefix="tsubame-tls-"))
+    try:
+        make_server_certificates(place, hosts)
+        files = {"servers_ca": "ca.pem"} | {f"{name}_tls": f"{name}.pem" for name in hosts}
+        return {secret: (place / file).read_text() for secret, file in files.items()}
+    finally:
         shutil.rmtree(place)
 
 

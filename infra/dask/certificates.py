@@ -7,15 +7,17 @@ into a new folder.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ROLES = ("scheduler", "worker", "client")
 _EARLIER = timedelta(hours=1)
@@ -23,18 +25,35 @@ _EARLIER = timedelta(hours=1)
 
 
 def make_certificates(folder: Path, *, days: int = 365, now: datetime | None = None) -> None:
-    """Write ``ca.pem``, ``ca.key`` and for each role ``<role>.pem``: certificate and key; only the owner reads them.
+    """Write Dask's ``ca.pem``, ``ca.key`` and for each role ``<role>.pem``: certificate and key, for their owner alone.
 
     Args:
         folder: is made where it is not there.
         days: that the certificates are good for.
         now: instant they begin at.
     """
+    _make(folder, "tsubame-dask-ca", dict.fromkeys(ROLES, ()), days, now)
+
+
+def make_server_certificates(folder: Path, hosts: Mapping[str, Sequence[str]], *, days: int = 365) -> None:
+    """Write the same for servers that clients know by their host names, from an authority that opens nothing of Dask.
+
+    Args:
+        folder: is made where it is not there.
+        hosts: names of each server, the first being the subject.
+        days: that the certificates are good for.
+    """
+    _make(folder, "tsubame-servers-ca", hosts, days, None)
+
+
+def _make(
+    folder: Path, authority_name: str, subjects: Mapping[str, Sequence[str]], days: int, now: datetime | None
+) -> None:
     begin = now or datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = (
-        _builder("tsubame-dask-ca", "tsubame-dask-ca", authority_key, begin, days)
+        _builder(authority_name, authority_name, authority_key, begin, days)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
@@ -42,19 +61,29 @@ def make_certificates(folder: Path, *, days: int = 365, now: datetime | None = N
     )
     _write_private(folder / "ca.pem", authority.public_bytes(serialization.Encoding.PEM))
     _write_private(folder / "ca.key", _private(authority_key))
-    for role in ROLES:
+    for subject, names in subjects.items():
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = (
-            _builder(role, "tsubame-dask-ca", key, begin, days)
+        builder = (
+            _builder(subject, authority_name, key, begin, days)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
             )
-            .sign(authority_key, hashes.SHA256())
         )
-        content = certificate.public_bytes(serialization.Encoding.PEM) + _private(key)
-        _write_private(folder / f"{role}.pem", content)
+        if names:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_host(name) for name in names]), critical=False
+            ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        content = builder.sign(authority_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        _write_private(folder / f"{subject}.pem", content + _private(key))
+
+
+def _host(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _builder(

@@ -30,6 +30,8 @@ DATABASE = "airflow"
 OWNER = "airflow"
 _RUNS_AS = "postgres"
 _KEPT = "tsubame.json"
+HBA = Path(__file__).with_name("pg_hba.conf")
+"""Who gets in where there is TLS: whoever knows a password, over TLS. The compose file mounts it too."""
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -49,10 +51,12 @@ class PostgresService:
     Args:
         folder: holds the data, the passwords and the log; used again, it holds them again, on the same port.
         port: on loopback; 0 takes a free one at the first start, which is then kept.
+        tls: certificate and key in one file; then nobody gets in without TLS.
     """
 
     folder: Path
     port: int = 0
+    tls: Path | None = None
     _process: subprocess.Popen[bytes] | None = None
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -154,7 +158,7 @@ class PostgresService:
             raise Unavailable("initdb failed", key=str(self.folder), actual=said, hint=_reach_hint())
 
     def _spawn(self, programs: Path) -> None:
-        settings = [f"-c{name}={value}" for name, value in {**_SETTINGS, "port": str(self.port)}.items()]
+        settings = [f"-c{n}={v}" for n, v in {**_SETTINGS, "port": str(self.port), **self._encryption()}.items()]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [str(programs / "postgres"), "-D", str(self.folder / "data"), *settings], cwd=self.folder,
@@ -171,6 +175,18 @@ class PostgresService:
             time.sleep(0.05)
         said = (self.log.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]
         raise Unavailable("PostgreSQL did not start", actual=said[:300], hint=f"Read {self.log}.")
+
+    def _encryption(self) -> Mapping[str, str]:
+        if self.tls is None:
+            return {}
+        # The server insists on a key that is its own and nobody else's to read.
+        own = self.folder / "tls.pem"
+        write_private(own, self.tls.read_text())
+        rules = self.folder / "hba.conf"
+        write_private(rules, HBA.read_text())
+        for path in (own, rules):
+            _give_away(path)
+        return {"ssl": "on", "ssl_cert_file": str(own), "ssl_key_file": str(own), "hba_file": str(rules)}
 
     def _make_database(self, programs: Path) -> None:
         """Make Airflow's role, which may not make others, and its database."""

@@ -20,7 +20,7 @@ swift_dir = {etc}
 user = {user}
 log_level = WARNING
 log_address = {silence}
-
+{tls}
 [pipeline:main]
 pipeline = catch_errors gatekeeper healthcheck remembering listing_formats s3api tempauth bulk slo dlo proxy-server
 
@@ -109,12 +109,15 @@ class Ports:
         return int(getattr(self, kind))
 
 
-def write_configuration(folder: Path, ports: Ports, host: str, secrets: dict[str, str], suffix: str) -> None:
+def write_configuration(
+    folder: Path, ports: Ports, host: str, secrets: dict[str, str], suffix: str, tls: Path | None = None
+) -> None:
     """Write the servers' files below ``folder``; they hold the secrets, so only their owner reads them.
 
     Args:
         secrets: secret of each user of the account; ``admin`` may do everything, others what ACLs let them.
         suffix: salts the paths of all objects; the same as when the folder was first used.
+        tls: certificate and key in one file; then the endpoint is https.
     """
     etc = folder / "etc"
     for path in (etc, folder / "devices" / "d1", folder / "logs"):
@@ -122,7 +125,7 @@ def write_configuration(folder: Path, ports: Ports, host: str, secrets: dict[str
     place = {
         "etc": etc, "devices": folder / "devices", "user": pwd.getpwuid(os.getuid()).pw_name, "host": host,
         # No syslog: what Swift says goes to its standard output.
-        "silence": folder / "no-syslog",
+        "silence": folder / "no-syslog", "tls": f"cert_file = {tls}\nkey_file = {tls}" if tls else "",
     }  # fmt: skip
     users = "\n".join(
         f"user_{ACCOUNT}_{name} = {secret}{' .admin' if name == 'admin' else ''}" for name, secret in secrets.items()

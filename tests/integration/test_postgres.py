@@ -1,5 +1,6 @@
 """PostgreSQL as Airflow's metadata database: started, refusing strangers, killed, started again, used by Airflow."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -7,12 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import asyncpg
 import psutil
 import psycopg2
 import pytest
 
+from infra.dask.certificates import make_server_certificates
 from infra.machine import free_port
 from infra.postgres.configured import database_address
 from infra.postgres.service import PostgresService, find_programs
@@ -92,6 +96,38 @@ def test_it_ends_with_who_started_it(folder):
     while server.is_running() and server.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() - began < 10
         time.sleep(0.05)
+
+
+def test_with_tls_nobody_gets_in_without_it_and_both_drivers_check_the_server(folder, tmp_path, monkeypatch):
+    make_server_certificates(tmp_path / "own", {"postgres": ("127.0.0.1",)})
+    make_server_certificates(tmp_path / "foreign", {"postgres": ("127.0.0.1",)})
+    with PostgresService(folder, tls=tmp_path / "own" / "postgres.pem") as service:
+
+        def modes() -> list[str]:
+            """TLS versions that Airflow's two drivers come in with, as the compose file sets them."""
+            with connect(service.url) as session, session.cursor() as cursor:
+                cursor.execute("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+                (one,) = cursor.fetchone()
+            session.close()
+
+            async def other() -> str:
+                session = await asyncpg.connect(service.url.replace("+psycopg2", ""))
+                found = await session.fetchval("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+                await session.close()
+                return found
+
+            with ThreadPoolExecutor(1) as pool:
+                return [one, pool.submit(asyncio.run, other()).result()]
+
+        monkeypatch.setenv("PGSSLMODE", "verify-full")
+        monkeypatch.setenv("PGSSLROOTCERT", str(tmp_path / "own" / "ca.pem"))
+        assert modes() == ["TLSv1.3", "TLSv1.3"]
+        monkeypatch.setenv("PGSSLROOTCERT", str(tmp_path / "foreign" / "ca.pem"))
+        with pytest.raises(psycopg2.OperationalError, match="certificate verify failed"):
+            connect(service.url)
+        monkeypatch.setenv("PGSSLMODE", "disable")
+        with pytest.raises(psycopg2.OperationalError, match="no encryption"):
+            connect(service.url)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="as another user the server runs as that user")

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 from infra.compose.make_secrets import make_secrets
-from infra.dask.certificates import ROLES, make_certificates
+from infra.dask.certificates import ROLES, make_certificates, make_server_certificates
 from infra.scripts import check_infra
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
@@ -25,7 +26,7 @@ def test_nothing_is_wrong_with_what_there_is(capsys):
     ("old", "new", "says"),
     [
         ("tls://dask-scheduler:8786\n    AIR", "tls://dask-planner:8786\n    AIR", "dask-planner, which is no service"),
-        ("http://s3:9000", "http://s3:9001", "port 9001 of s3"),
+        ("https://s3:9000", "https://s3:9001", "port 9001 of s3"),
         ("  airflow_jwt: {file", "  airflow_jvt: {file", "secret airflow_jwt is not declared"),
         ("{postgres: {condition", "{postgers: {condition", "depends on postgers"),
         (
@@ -37,6 +38,9 @@ def test_nothing_is_wrong_with_what_there_is(capsys):
         ("TSUBAME_TIMEZONE: Asia/Tokyo", "AWS_SECRET_ACCESS_KEY: abc", "AWS_SECRET_ACCESS_KEY looks like a secret"),
         ("../dask/dask.yaml, target", "../dask/dusk.yaml, target", "dusk.yaml does not exist"),
         ("  spill: {}\n", "", "volume spill is not declared"),
+        ("127.0.0.1:8080:8080", "8080:8080", "is open beyond this host"),
+        ("  read_only: true\n  tmpfs", "  tmpfs", "may write to its image"),
+        ("cap_drop: [ALL]", "cap_drop: [NET_RAW]", "keeps capabilities"),
     ],
 )
 def test_a_wrong_name_in_the_compose_file_is_found(tmp_path, old, new, says):
@@ -73,6 +77,21 @@ def test_a_wrong_name_in_the_compose_file_is_found(tmp_path, old, new, says):
             "nobody makes the secret s3-writer",
         ),
         ("airflow-values.yaml", "part: airflow", "part: airflaw", "no pod has the labels"),
+        ("base/dask-worker.yaml", "runAsNonRoot: true, ", "", "may run as root"),
+        ("base/dask-worker.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "may write to its"),
+        ("base/dask-worker.yaml", ", seccompProfile: {type: RuntimeDefault}", "", "no seccomp profile"),
+        ("base/dask-worker.yaml", "drop: [ALL]", "drop: [NET_RAW]", "keeps capabilities"),
+        ("base/dask-worker.yaml", "limits: {memory: 4Gi}", "limits: {cpu: 1}", "no limit of memory"),
+        ("base/dask-worker.yaml", "spec:\n  selector", "spec:\n  replicas: 2\n  selector", "undoes the scaling"),
+        ("base/dask-worker.yaml", 'requests: {cpu: "1", ', "requests: {", "requests no cpu to measure by"),
+        ("base/dask-worker.yaml", "emptyDir: {sizeLimit: 20Gi}", "hostPath: {path: /}", "mounts a path of its host"),
+        ("base/dask-worker.yaml", "maxReplicas: 20", "maxReplicas: 2", "scales from 2 to 2"),
+        (
+            "base/network-policies.yaml",
+            "podSelector: {}",
+            "podSelector: {matchLabels: {part: airflow}}",
+            "nothing closes",
+        ),
     ],
 )
 def test_a_wrong_name_in_the_manifests_is_found(tmp_path, file, old, new, says):
@@ -107,6 +126,34 @@ def test_certificates_are_of_one_authority_and_private(tmp_path):
         assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == 30
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "tls" / "ca.key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN EC PRIVATE KEY-----",
+        "postgresql://airflow:hunter22@db/airflow",
+        "password: correcthorse",
+        "AKIAIOSFODNN7EXAMPLE",
+    ],
+)
+def test_what_looks_like_a_secret_is_found(tmp_path, text):
+    (tmp_path / "overlay.yaml").write_text(f"a: 1\nb: {text}\n")
+    assert ["looks like a secret" in fault for fault in check_infra.secret_faults(tmp_path)] == [True]
+
+
+def test_servers_are_known_by_name_and_their_authority_opens_nothing_of_dask(tmp_path):
+    make_server_certificates(tmp_path / "servers", {"postgres": ("postgres", "127.0.0.1")})
+    make_certificates(tmp_path / "dask")
+    dask, servers = (
+        x509.load_pem_x509_certificate((tmp_path / name / "ca.pem").read_bytes()) for name in ("dask", "servers")
+    )
+    certificate = x509.load_pem_x509_certificate((tmp_path / "servers" / "postgres.pem").read_bytes())
+    certificate.verify_directly_issued_by(servers)
+    with pytest.raises((ValueError, InvalidSignature)):
+        certificate.verify_directly_issued_by(dask)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["postgres"]
 
 
 def test_compose_secrets_are_all_made_once(tmp_path):
