@@ -256,9 +256,11 @@ def statsd():
 
         thread = threading.Thread(target=listen)
         thread.start()
-        yield f"statsd://127.0.0.1:{listener.getsockname()[1]}", heard
-        ended.set()
-        thread.join()
+        try:
+            yield f"statsd://127.0.0.1:{listener.getsockname()[1]}", heard
+        finally:
+            ended.set()
+            thread.join()
 
 
 def test_a_run_in_the_grid_its_links_its_log_and_its_metrics(tiny, tmp_path, browser, dask_address):
