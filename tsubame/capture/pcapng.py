@@ -15,6 +15,7 @@ from tsubame.capture.blocks import Block
 from tsubame.capture.links import layer_of, longest_record, name_of
 from tsubame.capture.reader import CaptureReader
 from tsubame.capture.walks import (
+    ENHANCED,
     IF_BINARY,
     IF_EXPONENT,
     IF_FCS,
@@ -25,6 +26,8 @@ from tsubame.capture.walks import (
     IF_SIZE,
     IF_SNAPLEN,
     MOST_BLOCK,
+    PACKET,
+    SIMPLE,
     walk_pcapng,
 )
 
@@ -32,6 +35,8 @@ _SECTION_HEADER = b"\x0a\x0d\x0d\x0a"
 _BYTE_ORDER = 0x1A2B3C4D
 _END_OF_OPTIONS, _IF_TSRESOL, _IF_FCSLEN, _IF_TSOFFSET = 0, 9, 13, 14
 _MICROSECONDS = 6
+#: Largest block that is believed when it holds no packet (Wireshark's own limit is 128 MiB and a little).
+_MOST_SKIPPED = 128 << 20
 
 
 def is_pcapng(head: bytes) -> bool:
@@ -135,9 +140,31 @@ class PcapngReader(CaptureReader):
     def _oversized_or_broken(self) -> bool:
         """Say what is wrong with the block at the current position."""
         kind, length = struct.unpack(f"{self._order()}II", self._head(8))
+        if MOST_BLOCK < length <= _MOST_SKIPPED and kind not in (ENHANCED, SIMPLE, PACKET):
+            return self._skip(length)
         if length < 12 or length > MOST_BLOCK:
             return self._stop(f"block of type {kind:#x} with length {length}, expected 12 to {MOST_BLOCK}")
         return self._stop(f"block of type {kind:#x} and length {length} that does not end with its length")
+
+    def _skip(self, length: int) -> bool:
+        """Pass over a block of no packet that is too large to be held, such as names or keys."""
+        state, window = self._state, self._window
+        begin = window.base + int(state[at.POSITION])
+        trailer = begin + ((length + 3) & ~3) - 4
+        while window.base + window.filled < trailer and window.slide(window.filled, 1):
+            pass
+        state[at.POSITION] = min(trailer - window.base, window.filled)
+        whole = window.slide(int(state[at.POSITION]), 4)
+        state[at.POSITION] = 0
+        if whole and struct.unpack(f"{self._order()}I", self._head(4))[0] == length:
+            state[at.POSITION] = 4
+            return True
+        self._unread += window.base - begin
+        if whole:
+            return self._stop(f"block of length {length} that does not end with its length")
+        self._truncated = True
+        self._unread += window.filled
+        return False
 
 
 def _options(body: bytes, order: str) -> list[tuple[int, bytes]]:

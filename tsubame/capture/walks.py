@@ -35,7 +35,7 @@ from tsubame.capture.times import to_nanoseconds
 
 _NO_TIME = -(2**63)
 _SECTION_HEADER = 0x0A0D0D0A
-_INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 1, 2, 3, 6
+_INTERFACE, PACKET, SIMPLE, ENHANCED = 1, 2, 3, 6
 #: Largest packet block that is believed; libpcap's own limit on blocks is 16 MiB.
 MOST_BLOCK = 16 << 20
 
@@ -148,7 +148,7 @@ def walk_pcapng(window: Bytes, columns: Columns, rejects: Rejects, interfaces: N
         if _load32(window, position + padded - 4, swapped) != length:
             reason = BROKEN
             break
-        if kind in (_ENHANCED, _SIMPLE, _PACKET):
+        if kind in (ENHANCED, SIMPLE, PACKET):
             _packet_block(window, position, position + padded - 4, kind, swapped, columns, rejects, interfaces, state)
         position += padded
         state[WANTED] = 12
@@ -170,21 +170,21 @@ def _packet_block(
 ) -> None:
     """Decode the packet of one block, whose trailing length begins at ``stop``."""
     body = position + 8
-    start = body + (4 if kind == _SIMPLE else 20)
+    start = body + (4 if kind == SIMPLE else 20)
     interface = 0
     timestamp = _NO_TIME
     if start > stop:
         reject(DAMAGED, timestamp, rejects, state)
         return
-    if kind == _ENHANCED:
+    if kind == ENHANCED:
         interface = _load32(window, body, swapped)
-    elif kind == _PACKET:
+    elif kind == PACKET:
         interface = _load16(window, body, swapped)
     if interface >= state[INTERFACES]:
         reject(DAMAGED, timestamp, rejects, state)
         return
     about = interfaces[interface]
-    if kind == _SIMPLE:
+    if kind == SIMPLE:
         original = _load32(window, body, swapped)
         captured = min(original, stop - start)
         if about[IF_SNAPLEN] > 0:

@@ -114,8 +114,10 @@ def _outputs(files: list[str], out: str | None) -> list[str | None]:
     if out is None:
         return [None] * len(files)
     if len(files) == 1:
-        if Path(out).is_dir():
-            raise UsageError("is a directory", key=out, hint="Give a file when there is one FILE.")
+        # What may not be looked at is for the writing to refuse.
+        with contextlib.suppress(OSError):
+            if Path(out).is_dir():
+                raise UsageError("is a directory", key=out, hint="Give a file when there is one FILE.")
         _keep_input(files[0], out)
         return [out]
     names = [PurePosixPath(file).name for file in files]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -36,6 +37,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; the console script's entry point."""
+    # Names of files may hold what the terminal's encoding, or any, cannot say.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parsed = build_parser().parse_args(arguments)
     module = importlib.import_module(f"tsubame.cli.{_MODULES.get(parsed.command, parsed.command)}")
     try:
@@ -52,4 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        # What nobody foresaw is a defect of ours, and still one line to its user.
+        if os.environ.get("TSUBAME_TRACEBACK"):
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        print(f"tsubame: a defect of tsubame: {what}. Report it with what TSUBAME_TRACEBACK=1 shows.", file=sys.stderr)
+        return 1
     return status

@@ -193,7 +193,9 @@ class _Counting(io.RawIOBase):
 def _is_pipe(url: str) -> bool:
     """Say whether what is read of a path is gone afterwards."""
     path = Path(url.removeprefix("file://"))
-    return path.is_fifo() or path.is_char_device() or path.is_socket()
+    with contextlib.suppress(OSError):
+        return path.is_fifo() or path.is_char_device() or path.is_socket()
+    return False
 
 
 @contextlib.contextmanager

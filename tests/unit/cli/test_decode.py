@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import json
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -160,6 +161,25 @@ def ordinary_user():
         yield
     finally:
         os.seteuid(0)
+
+
+def test_a_place_that_may_not_be_looked_at_is_said_so(capture, tmp_path, ordinary_user, capsys):
+    hidden = tmp_path / "hidden"
+    with contextlib.suppress(PermissionError):
+        hidden.mkdir(mode=0)
+    assert run(capture, "-o", hidden / "out.parquet") == 4
+    assert run(hidden / "x.pcap", "-o", tmp_path / "out.parquet") in (3, 4)
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_name_that_no_encoding_can_say_is_told(capture, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/\xff\n.pcap"
+    Path(os.fsdecode(odd)).write_bytes(CAPTURE)
+    for words in ([odd], [odd + b"x"], ["--json", odd]):
+        call = [sys.executable, "-c", "import sys; from tsubame.cli import main; sys.exit(main())", "decode", *words]
+        said = subprocess.run(call, capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+        assert said.returncode == (3 if odd + b"x" in words else 0)
+        assert b"Traceback" not in said.stderr
 
 
 def test_a_file_that_may_not_be_read_is_said_so(capture, ordinary_user, capsys):

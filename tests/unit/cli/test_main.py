@@ -70,3 +70,17 @@ def test_what_is_not_there_is_said_in_a_line_each(words, expected, capsys):
     status, lines = call(words, capsys)
     assert status == expected
     assert len(lines) == words.count("nofile") + words.count(" .") or len(lines) == 1
+
+
+def test_what_nobody_foresaw_is_still_one_line(monkeypatch, capsys):
+    def fail(_):
+        raise KeyError("x\ny")
+
+    monkeypatch.setattr("tsubame.cli.status.run", fail)
+    assert call("status", capsys) == (
+        1,
+        ["tsubame: a defect of tsubame: KeyError: 'x\\ny'. Report it with what TSUBAME_TRACEBACK=1 shows."],
+    )
+    monkeypatch.setenv("TSUBAME_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        main(["status"])
