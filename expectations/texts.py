@@ -95,6 +95,28 @@ _PATTERNS = (
     (r"(\w+) is ([^:]+): .*", r"\1の型は\2である"),
 )
 
+COLUMNS = {
+    "sensors_up": "稼働したセンサーの数",
+    "sensors_up_share": "対象のセンサーのうち稼働したものの割合",
+    "age_days": "経過日数",
+    "addresses": "アドレス数",
+    "packets": "パケット数",
+    "sources": "送信元IPアドレス数",
+    "source_rows_wrong": "読み取れなかった行の数",
+    "parted_on_first_day": "初日の差",
+    "faults": "破損の数",
+    "capture": "キャプチャ",
+    "registry": "レジストリ",
+    "region": "地域",
+    "sensor_id": "センサー",
+    "verdict": "判定",
+    "glitch": "前後の日との矛盾",
+    "md5_ok": "MD5の一致",
+    "md5_unreadable": "読み取れないMD5",
+    "error": "エラー",
+}
+"""What the columns that a note names are called in Japanese."""
+
 LINES = {
     "more": Line("and {n} more", "ほか{n}件"),
     "rows": Line("{n} of {m} rows, such as {rows}", "{m}件中{n}件（例：{rows}）"),

@@ -13,6 +13,7 @@ from tsubame.analysis.cubes import Cube
 from tsubame.analysis.decays import find_decays
 from tsubame.analysis.episodes import as_episodes
 from tsubame.analysis.events import THRESHOLD, TOP_THRESHOLD, detect_events
+from tsubame.analysis.fluctuation import find_fluctuation
 from tsubame.analysis.noted import find_noted
 from tsubame.analysis.ranking import rank_ports, rank_regions
 from tsubame.analysis.ratios import growth
@@ -143,6 +144,8 @@ def analyse_quarter(inputs: QuarterInputs) -> QuarterAnalysis:
         region_events=region_events,
         seen_by_sensors={key: events_by_sensor(own, seen[key]) for key, own in first if key in seen},
         common=rank_on_common_sensors(cube, inputs.previous, ranks.ports[:SERIES_RANKS], ranks.regions[:SERIES_RANKS]),
+        fluctuations={key: found for key, each in ports.items() if (found := find_fluctuation(each)) is not None},
+        leads_daily=_leads_daily(grid, [row.region for row in ranks.regions]),
         noted=find_noted(
             cube,
             inputs.previous,
@@ -159,6 +162,13 @@ def _events(place: int, key: _Series, series: DailySeries, seen: dict[_Series, S
     """Return the events of one of the first series, in the form in which they are told."""
     found = as_episodes(series, detect_events(series, threshold=_threshold(place)))
     return with_largest_share(found, seen[key]) if key in seen else found
+
+
+def _leads_daily(grid: RegionGrid, ranked: list[str]) -> bool:
+    """Say whether the first region had most packets on every day on which a domestic sensor was up."""
+    daily = grid.observed.sum(axis=0)[grid.exposure.sensors_up > 0]
+    places = [grid.regions.index(region) for region in ranked]
+    return len(places) > 1 and len(daily) > 0 and bool(np.all(daily[:, places[:1]] > daily[:, places[1:]]))
 
 
 def _effects(grid: RegionGrid) -> tuple[RegionEffect, ...]:

@@ -141,6 +141,23 @@ class SeenBySensors:
 
 
 @dataclass(frozen=True, slots=True)
+class Fluctuation:
+    """A series that rose and fell again and again.
+
+    Attributes:
+        rises, falls: swings up and down.
+        low, high: the seven days with the lowest and with the highest mean.
+        ratio: the highest such mean / the lowest.
+    """
+
+    rises: int
+    falls: int
+    low: Window
+    high: Window
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class Overlap:
     """How many of the sources of one port also sent to another, against the other sources of the region.
 
@@ -371,6 +388,8 @@ class QuarterAnalysis:
         decays: collapsed shares of tools in the first ports, by port and tool.
         seen_by_sensors: of the events of the first ports and regions, by port or region.
         common: ranks of the first rows on common sensors; None where the sensors are those of the quarter before.
+        fluctuations: ports of the series above that rose and fell again and again.
+        leads_daily: whether the first region had more packets than any other on every day that a sensor was up.
     """
 
     quarter: Quarter
@@ -394,3 +413,5 @@ class QuarterAnalysis:
     decays: dict[tuple[tuple[int, int | None], str], SignatureDecay] = field(default_factory=dict)
     common: CommonRanks | None = None
     seen_by_sensors: dict[tuple[int, int | None] | str, SeenBySensors] = field(default_factory=dict)
+    fluctuations: dict[tuple[int, int | None], Fluctuation] = field(default_factory=dict)
+    leads_daily: bool = False

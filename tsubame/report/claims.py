@@ -121,12 +121,35 @@ def _port_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
         )
         happened = list(_told(analysis.port_events.get(key, ()), told, grown))
         yield from happened
+        if not happened and not grown:
+            yield from _fluctuation_claims(analysis, key, f"port-{slug}", target, port_subject(row))
         yield from grown
-        if not any(claim.kind == "story" for claim in happened):
+        # The first one's place has been told at the head.
+        if row.rank > 1 and not any(claim.kind == "story" for claim in happened):
             yield from rank
         yield from domestic_claims(analysis, key, target, f"port-{slug}")
         yield from decay_claims(analysis, key)
     yield from _order_claims(analysis, rows, PORTS_FIGURE)
+
+
+def _fluctuation_claims(
+    analysis: QuarterAnalysis, key: tuple[int, int | None], slug: str, subject: Subject, said: Bilingual
+) -> Iterator[Claim]:
+    """Tell of a port that rose and fell again and again; one with an event or a trend has a story of its own."""
+    found = analysis.fluctuations.get(key)
+    if found is None:
+        return
+    yield Claim(
+        f"fluctuation-{slug}",
+        "fluctuation",
+        subject,
+        *narrative.say_fluctuation(said, found.ratio, len(found.high)),
+        ratio=found.ratio,
+        windows=(found.low, found.high),
+        formula="highest mean of 7 days / lowest mean of 7 days",
+        figure=PORTS_FIGURE,
+        numbers={"rises": found.rises, "falls": found.falls},
+    )
 
 
 def _told(
@@ -176,7 +199,8 @@ def _region_claims(analysis: QuarterAnalysis) -> Iterator[Claim]:
         kinds = ("burst", "spike_and_decay", "gradual")
         yield from _told(analysis.region_events.get(row.region, ()), told, grown, kinds)
         yield from grown
-        yield from rank
+        if row.rank > 1:
+            yield from rank
     yield from _order_claims(analysis, rows, REGIONS_FIGURE)
 
 
@@ -191,7 +215,8 @@ def _rank_claims(
 ) -> Iterator[Claim]:
     has_previous = analysis.previous is not None
     if row.rank == 1:
-        text = narrative.say_first(said, row.previous_rank, cutoff, has_previous)
+        throughout = analysis.leads_daily and isinstance(row, RankedRegion)
+        text = narrative.say_first(said, row.previous_rank, cutoff, has_previous, throughout=throughout)
     elif has_previous and row.rank != row.previous_rank:
         text = narrative.say_rank_change(said, row.rank, row.previous_rank, cutoff)
     else:

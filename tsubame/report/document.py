@@ -17,6 +17,7 @@ from tsubame.errors import SchemaMismatch
 from tsubame.provenance import canonical_json, sha256_of
 from tsubame.report.claims import derive_claims
 from tsubame.report.context import ReportContext, suite_outcomes
+from tsubame.report.damage_text import damage_in_japanese
 from tsubame.report.names import port_label
 from tsubame.report.noted_claims import section_title
 from tsubame.report.numbering import noted_slug
@@ -70,7 +71,8 @@ def build_document(
         },
         "accounting": _accounting(context),
         "damaged_captures": [
-            {"key": item.key, "error": item.error} for item in sorted(context.damaged, key=lambda item: item.key)
+            {"key": item.key, "error": item.error, "error_ja": damage_in_japanese(item.error)}
+            for item in sorted(context.damaged, key=lambda item: item.key)
         ],
         "snapshots": context.snapshots.as_dict(),
         "tables": {"ports": port_rows(analysis), "regions": region_rows(analysis)},

@@ -150,7 +150,7 @@ def _draw(analysis: QuarterAnalysis, plan: FigurePlan, language: Language) -> An
     if plan.noted is not None:
         return draw_noted(analysis, plan, language, lambda thing: _colour_of(analysis, thing))
     if plan.kind == BLOCKS:
-        return draw_blocks(plan, language)
+        return draw_blocks(plan, language, lambda region: _colour_of(analysis, region))
     if plan.reassignment is not None:
         return _draw_pinned(analysis, plan.reassignment, language)
     return _draw_coverage(analysis, plan.height, language)

@@ -69,20 +69,50 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def say_first(subject: Bilingual, previous: int | None, cutoff: int, has_previous: bool) -> Bilingual:
-    """Say which port or region led, and whether it did before. ``subject``: 23/TCP宛 / to 23/TCP."""
-    ja, en = f"最も多く観測されたのは、{subject[0]}のパケットでした。", f"Packets {subject[1]} were the most numerous"
+def say_first(
+    subject: Bilingual, previous: int | None, cutoff: int, has_previous: bool, *, throughout: bool = False
+) -> Bilingual:
+    """Say which port or region led, and whether it did before.
+
+    Args:
+        subject: 23/TCP宛 / to 23/TCP.
+        previous: its rank in the quarter before.
+        cutoff: of the table.
+        has_previous: whether there is a quarter before.
+        throughout: whether it led on every day.
+    """
+    en = f"Packets {subject[1]} were the most numerous" + (" throughout the quarter" if throughout else "")
+    before_ja, before_en = _place(previous, cutoff)
     if previous == 1:
         return (
-            f"最も多く観測されたのは、前四半期に引き続き{subject[0]}のパケットでした。",
+            f"前四半期に引き続き、{subject[0]}のパケットが期間を通して一番多く観測されました。"
+            if throughout
+            else f"最も多く観測されたのは、前四半期に引き続き{subject[0]}のパケットでした。",
             f"{en}, as in the previous quarter.",
         )
     if not has_previous:
-        return ja, f"{en}."
-    before_ja, before_en = _place(previous, cutoff)
+        return (
+            f"{subject[0]}のパケットが期間を通して一番多く観測されました。"
+            if throughout
+            else f"最も多く観測されたのは、{subject[0]}のパケットでした。",
+            f"{en}.",
+        )
     return (
-        f"最も多く観測されたのは{subject[0]}のパケットで、前四半期の{before_ja}から順位を上げました。",
+        f"{subject[0]}のパケットが期間を通して一番多く観測され、前四半期の{before_ja}から順位を上げました。"
+        if throughout
+        else f"最も多く観測されたのは{subject[0]}のパケットで、前四半期の{before_ja}から順位を上げました。",
         f"{en}, up from {before_en} in the previous quarter.",
+    )
+
+
+def say_fluctuation(subject: Bilingual, ratio: float, days: int) -> Bilingual:
+    """Say that a series rose and fell again and again, and how far its highest days are above its lowest."""
+    times = times_text(ratio)
+    return (
+        f"{subject[0]}のパケットは、期間中に増減を繰り返していました"
+        f"（{days}日間平均で、最も多い時期は最も少ない時期の約{times}倍）。",
+        f"Packets {subject[1]} rose and fell repeatedly during the quarter "
+        f"(by {days}-day means, the highest was about {times} times the lowest).",
     )
 
 

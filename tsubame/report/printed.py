@@ -176,7 +176,8 @@ def _basis(document: Document, parts: Mapping[str, Any], language: Language) -> 
     words, sensors = WORDING[language], document["sensors"]
     colon, comma = ("：", "、") if language == "ja" else (": ", ", ")
     dropped = comma.join(f"{words[name]} {number:,}" for name, number in parts["dropped"])
-    damaged = [f"{item['key']}{colon}{item['error']}" for item in document["damaged_captures"]]
+    error = "error_ja" if language == "ja" else "error"
+    damaged = [f"{item['key']}{colon}{item[error]}" for item in document["damaged_captures"]]
     held = [f"{item['key']}{colon}{item['reason']}" for item in document["snapshots"]["held_back"]]
     days = words["sensor_days_value"].format(
         up=f"{sensors['sensor_days_up']:,}",

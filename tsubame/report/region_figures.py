@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -23,8 +23,14 @@ _BLOCKS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7")
 _REST = "#9a9a9a"
 
 
-def draw_blocks(plan: FigurePlan, language: Language) -> Any:
-    """Draw one reassignment: gaining region, losing region, moved blocks."""
+def draw_blocks(plan: FigurePlan, language: Language, colour_of: Callable[[str], str]) -> Any:
+    """Draw one reassignment: gaining region, losing region, moved blocks.
+
+    Args:
+        plan: the figure's.
+        language: of its words.
+        colour_of: the colour that a region has in the report; ink where it has none there.
+    """
     from matplotlib.figure import Figure
 
     item = plan.reassignment
@@ -34,9 +40,10 @@ def draw_blocks(plan: FigurePlan, language: Language) -> Any:
     grid = figure.add_gridspec(2, 2, height_ratios=(1, 0.9))
     first = reassigned_days(item)[0]
     marks = [(first, day_text(first, language))]
-    for place, (region, colour) in enumerate(((item.to_region, _GAINING), (item.from_region, _LOSING))):
+    for place, (region, plain) in enumerate(((item.to_region, _GAINING), (item.from_region, _LOSING))):
         axis = figure.add_subplot(grid[0, place])
-        _draw_region(axis, item.series, region, colour)
+        colour = colour_of(region)
+        _draw_region(axis, item.series, region, plain if colour == INK else colour)
         finish_axis(axis, item.series.days, language, step=30)
         hatch_gaps(axis, [item.series.observed[region]], language)
         mark_dates(axis, marks, language)

@@ -15,6 +15,7 @@ KINDS: Mapping[str, str] = {
     "close": "neighbours in a table whose order is not certain",
     "change": "last days against first, of no gradual shape",
     "gradual": "a change that goes on for weeks",
+    "fluctuation": "rises and falls that take turns through the quarter",
     "shift": "a level that changed and stayed",
     "burst": "a rise or fall of some days",
     "spike_and_decay": "a rise to a peak that then falls slowly",

@@ -54,7 +54,8 @@ WORDING: Mapping[Language, Mapping[str, str]] = {
         "noted_lead": "宛先ポート番号トップ10のうち、1.5倍以上の増加の事象が認められたもの、または順位が2つ以上上がり"
         "1センサー・1日平均が前四半期の1.5倍以上となったもの（200パケット以上）から、増加分の大きい順に最大3件を取り上げます。"
         "地域は四半期初日の割り当てにより、事象の倍率は、最多の日とその前10日間の平均の比です。",
-        "noted_none": "本四半期には、この基準にあてはまる宛先ポート番号はありませんでした。",
+        "noted_none": "本四半期には、宛先ポート番号トップ10のうち、1.5倍以上の増加の事象が認められたものや、"
+        "順位とともに1センサー・1日平均が前四半期から大きく上がったものはありませんでした。",
         "reassigned": "割り当ての変わったIPアドレス帯について",
         "basis": "3. 観測の基盤",
         "basis_lead": "このレポートの数値は、次の観測と記録に基づいています。",
@@ -213,7 +214,8 @@ WORDING: Mapping[Language, Mapping[str, str]] = {
         "times, or whose rank rose by two or more while their mean per sensor and day reached 1.5 times that of the "
         "quarter before (200 packets or more): at most three, largest excess first. Regions are those of the "
         "quarter's first day; the ratio of an event is that of its highest day to the mean of the 10 days before.",
-        "noted_none": "No destination port met this rule in the quarter.",
+        "noted_none": "None of the ten ports with most packets showed a rise of at least 1.5 times in the quarter, "
+        "or rose much both in rank and in its mean per sensor and day.",
         "reassigned": "Address blocks that changed region",
         "basis": "3. What the numbers rest on",
         "basis_lead": "The numbers of this report rest on these observations and records.",

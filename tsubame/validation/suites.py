@@ -145,20 +145,27 @@ def _found(result: Any, row_names: tuple[str, ...]) -> tuple[str, str]:
         return _shortened(details["failures"]), _shortened(details["failures_ja"], japanese=True)
     examples = result.result.get("partial_unexpected_index_list")
     if examples:
-        rows = "; ".join(_row(row, row_names) for row in examples)
-        return line("rows", n=result.result.get("unexpected_count"), m=result.result.get("element_count"), rows=rows)
+        counted = {"n": result.result.get("unexpected_count"), "m": result.result.get("element_count")}
+        english, japanese = zip(*(_row(row, row_names) for row in examples), strict=True)
+        return line("rows", **counted, rows="; ".join(english))[0], line("rows", **counted, rows="、".join(japanese))[1]
     return line("found", value=result.result.get("observed_value"))
 
 
-def _row(row: Mapping[str, Any], row_names: tuple[str, ...]) -> str:
-    """Name a row, and say what was unexpected in it."""
+def _row(row: Mapping[str, Any], row_names: tuple[str, ...]) -> tuple[str, str]:
+    """Name a row, and say what was unexpected in it, in English and in Japanese."""
+    from expectations.texts import COLUMNS
+
     name = " ".join(str(row[key]) for key in row_names)
-    values = (
-        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+    values = {
+        key: f"{value:.4g}" if isinstance(value, float) else str(value)
         for key, value in row.items()
         if key not in row_names
-    )
-    return " with ".join(part for part in (name, ", ".join(values)) if part)
+    }
+    english = ", ".join(f"{key} {value}" for key, value in values.items())
+    japanese = "、".join(f"{COLUMNS.get(key, key)} {value}" for key, value in values.items())
+    return " with ".join(
+        filter(None, (name, english))
+    ), f"{name}（{japanese}）" if name and japanese else name or japanese
 
 
 def _shortened(lines: list[str], *, japanese: bool = False) -> str:
