@@ -17,9 +17,12 @@ from datetime import date
 from typing import Any
 
 from tsubame.errors import Rejected
+from tsubame.periods import Quarter
 from tsubame.report.event_text import third_text
-from tsubame.report.names import LANGUAGES, PROTOCOLS, port_label, region_name, service_name
-from tsubame.report.narrative import MONTHS, times_text
+from tsubame.report.names import LANGUAGES, PROTOCOLS, port_label, region_codes, region_name, service_name
+from tsubame.report.narrative import MONTHS, quarter_title, times_text
+from tsubame.report.numbering import PORTS_FIGURE, REGIONS_FIGURE
+from tsubame.report.second_reading import compare_languages, read_again, regions_said
 from tsubame.report.tables import rounded
 
 _NUMBERS = {name: number for number, name in PROTOCOLS.items()}
@@ -27,11 +30,14 @@ _NUMBERS = {name: number for number, name in PROTOCOLS.items()}
 _LABEL = re.compile(r"(?<![0-9A-Za-z/])(\d{1,5})/(TCP|UDP|SCTP|DCCP)(?:（([^（）]+)）| \(([^()]+)\))?")
 _JA_DAY = re.compile(r"(?:(\d{4})年)?(\d{1,2})月(\d{1,2})日(?:から(\d{1,2})日)?")
 _EN_DAY = re.compile(rf"(\d{{1,2}})(?:–(\d{{1,2}}))? ({'|'.join(MONTHS)})(?: (\d{{4}}))?")
+_QUARTER = re.compile(r"\d{4}年\d+〜\d+月")
 _THIRD = re.compile(r"\d{1,2}月[上中下]旬頃")
 _FIGURE = re.compile(r"［図(\d+)］|Figure (\d+)")
 _NUMBER = re.compile(r"(?<![0-9A-Za-z.,])\d[\d,]*(?:\.\d+)?")
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
-_WORDS_WITH_NUMBERS = re.compile(r"95%信頼区間|95% interval|TOP\d+外|1センサー・1日|1日あたり|1台あたり|\d+月")
+_WORDS_WITH_NUMBERS = re.compile(
+    r"95%信頼区間|95% interval|TOP\d+外|outside the top \d+|1センサー・1日|1日あたり|1台あたり|\d+月"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,12 @@ def lint_edition(document: Mapping[str, Any], files: Mapping[str, bytes]) -> Ite
     for claim in document["claims"]:
         for language in LANGUAGES:
             yield from _lint_claim(claim, language, numbers, moved)
+        for language, (found, expected) in read_again(claim):
+            yield Fault(f"claims/{claim['id']}/text_{language}", found, expected)
+        for found, expected in (*_compare_ports(claim["text_ja"], claim["text_en"]), *_compare_numbers(claim)):
+            yield Fault(f"claims/{claim['id']}/text_en", found, expected)
+    yield from _lint_captions(document, files)
+    yield from _lint_copies(files)
 
 
 def _lint_claim(
@@ -94,7 +106,7 @@ def _lint_claim(
             yield Fault(place, third, " or ".join(sorted(thirds)))
     lenient = claim["section"] == "reassignments"
     for day in _days_in(text, language):
-        if day not in {(known.month, known.day) for known in days} and not lenient:
+        if day not in {(known.month, known.day) for known in days}:
             yield Fault(place, f"{day[0]}/{day[1]}", ", ".join(sorted(known.isoformat() for known in days)))
     allowed = _allowed(claim) | (moved if lenient else frozenset())
     for plain in _plain_numbers(text):
@@ -222,13 +234,20 @@ def _lint_figures(document: Mapping[str, Any]) -> Iterator[Fault]:
                 for day in _days_in(text, language):
                     if day not in near:
                         yield Fault(f"figures/{figure['id']}/{field}", f"{day[0]}/{day[1]}", "a day of a claim")
-                for number in _plain_numbers(re.sub(r"\d{4}年\d+〜\d+月", " ", text)):
+                rows = {PORTS_FIGURE: tables["ports"], REGIONS_FIGURE: tables["regions"]}.get(figure["id"])
+                for top in re.findall(r"(?:トップ|top )(\d+)", text):
+                    if rows is not None and top != str(len(rows)):
+                        yield Fault(f"figures/{figure['id']}/{field}", top, str(len(rows)))
+                for title in _QUARTER.findall(text):
+                    if title != quarter_title(Quarter.parse(quarter), "ja"):
+                        yield Fault(f"figures/{figure['id']}/{field}", title, quarter)
+                for number in _plain_numbers(_QUARTER.sub(" ", text)):
                     if number not in known:
                         yield Fault(f"figures/{figure['id']}/{field}", number, "the quarter, or rows of a table")
 
 
 def _lint_tables(document: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[Fault]:
-    for name, key in (("ports", "label"), ("regions", "region")):
+    for name in ("ports", "regions"):
         content = files.get(f"tables/{name}.csv")
         if content is None:
             yield Fault(f"tables/{name}.csv", "no file", "the rows of the table")
@@ -238,15 +257,87 @@ def _lint_tables(document: Mapping[str, Any], files: Mapping[str, bytes]) -> Ite
         if len(rows) != len(shown):
             yield Fault(f"tables/{name}.csv", f"{len(rows)} rows", f"{len(shown)} rows")
         for row, plain in zip(shown, rows, strict=False):
-            for field in (key, "rank", "packets", "sources", "per_sensor_day", "previous_label"):
+            shared = {**row, **_as_csv(row)}
+            if list(map(str, shared["rank_interval"])) != [plain["rank_low"], plain["rank_high"]]:
+                yield Fault(f"tables/{name}/{row['rank']}/rank_interval", str(row["rank_interval"]), plain["rank_low"])
+            expected_en = _english_rank(plain["previous_label"])
+            if row["previous_label_en"] != expected_en:
+                yield Fault(f"tables/{name}/{row['rank']}/previous_label_en", row["previous_label_en"], expected_en)
+            for field in plain.keys() & shared.keys():
                 same = (
-                    rounded(float(plain[field])) == row[field]
+                    rounded(float(plain[field])) == shared[field]
                     if field == "per_sensor_day"
-                    else plain[field] == str(row[field])
+                    else plain[field] == str(shared[field])
                 )
                 if not same:
-                    yield Fault(f"tables/{name}/{row['rank']}/{field}", str(row[field]), plain[field])
+                    yield Fault(f"tables/{name}/{row['rank']}/{field}", str(shared[field]), plain[field])
     yield from _lint_sums(document, files)
+
+
+def _as_csv(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values that a CSV file writes in another way: nothing, and yes or no."""
+    return {
+        name: "" if value is None else str(value).lower()
+        for name, value in row.items()
+        if value is None or isinstance(value, bool)
+    }
+
+
+def _english_rank(label: str) -> str:
+    beyond = re.fullmatch(r"TOP(\d+)外", label)
+    return f"outside top {beyond[1]}" if beyond else "–" if label == "－" else label
+
+
+def _lint_captions(document: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[Fault]:
+    """Compare the ports and regions of captions and alternative texts in both languages, and with the figure's data."""
+    for figure in document["figures"]:
+        place, content = f"figures/{figure['id']}", files.get(figure["csv"])
+        for field in ("title", "alt"):
+            ja, en = figure[f"{field}_ja"], figure[f"{field}_en"]
+            for found, expected in (*compare_languages(ja, en), *_compare_ports(ja, en)):
+                yield Fault(f"{place}/{field}_en", found, expected)
+        rows = [] if content is None else _read_csv(content)
+        drawn = {row["region"] for row in rows if row.get("region")} & set(region_codes())
+        said = set(regions_said(figure["alt_ja"], "ja"))
+        if drawn and said and said != drawn:
+            yield Fault(f"{place}/alt_ja", ", ".join(sorted(said)), ", ".join(sorted(drawn)))
+
+
+def _compare_ports(ja: str, en: str) -> Iterator[tuple[str, str]]:
+    said = [sorted({match[0].split("（")[0].split(" (")[0] for match in _LABEL.finditer(text)}) for text in (ja, en)]
+    if said[0] != said[1]:
+        yield ", ".join(said[1]), ", ".join(said[0])
+
+
+def _compare_numbers(claim: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Compare the numbers of a claim's sentences; one language may name a number twice that the other names once."""
+    said = [
+        sorted({each.replace(",", "") for each in _plain_numbers(_LABEL.sub(" ", _FIGURE.sub(" ", str(claim[name]))))})
+        for name in ("text_ja", "text_en")
+    ]
+    if said[0] != said[1]:
+        yield ", ".join(said[1]), ", ".join(said[0])
+    figures = [[each[0] or each[1] for each in _FIGURE.findall(str(claim[name]))] for name in ("text_ja", "text_en")]
+    if sorted(figures[0]) != sorted(figures[1]):
+        yield ", ".join(figures[1]), ", ".join(figures[0])
+
+
+def _lint_copies(files: Mapping[str, bytes]) -> Iterator[Fault]:
+    """Compare every CSV file with the Parquet file of the same name: rows, columns and sums."""
+    import pyarrow.parquet as pq
+
+    for path in sorted(files):
+        name = path.removeprefix("tables/").removesuffix(".csv")
+        if path != f"tables/{name}.csv" or (twin := files.get(f"data/{name}.parquet")) is None:
+            continue
+        rows, table = _read_csv(files[path]), pq.read_table(io.BytesIO(twin))
+        if len(rows) != table.num_rows:
+            yield Fault(path, f"{len(rows)} rows", f"{table.num_rows} rows")
+        for column in ("packets", "packets_pinned", "sources", "addresses"):
+            if rows and column in rows[0] and column in table.column_names:
+                total, other = sum(int(row[column] or 0) for row in rows), sum(filter(None, table[column].to_pylist()))
+                if total != other:
+                    yield Fault(f"{path}/{column}", str(total), str(other))
 
 
 def _lint_sums(document: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[Fault]:

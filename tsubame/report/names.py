@@ -114,3 +114,16 @@ def region_name(region: str, language: Language = "ja") -> str:
 
     territories = Locale(language).territories
     return str(territories.get(region, region))
+
+
+@cache
+def region_codes() -> tuple[str, ...]:
+    """Return every two-letter code that has a name of its own; of two with one name (GB, UK) the first."""
+    from babel import Locale
+
+    codes = {str(code) for code in Locale("en").territories} | set(REGION_NAMES)
+    named: dict[str, str] = {}
+    for code in sorted(codes):
+        if len(code) == 2 and code.isalpha() and region_name(code, "ja") != code:
+            named.setdefault(region_name(code, "ja"), code)
+    return tuple(sorted(named.values()))
