@@ -291,7 +291,7 @@ def say_decay(port: tuple[int, int | None], tool: str, decay: SignatureDecay, sh
     when_ja, when_en = day_text(decay.onset, "ja"), day_text(decay.onset, "en")
     fell_ja = (
         f"{ja}のパケットのうち{name}の特徴を持つものの割合は、"
-        f"{when_ja}頃から約{shares[0]}%から約{shares[1]}%に下がりました"
+        f"{when_ja}頃を境に約{shares[0]}%から約{shares[1]}%に下がりました"
     )
     fell_en = (
         f"The part of the packets {en} that bears the mark of {name} fell from about {shares[0]}% to about "
