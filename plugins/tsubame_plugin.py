@@ -26,5 +26,5 @@ class TsubamePlugin(AirflowPlugin):
     fastapi_root_middlewares: ClassVar[list[Any]] = [{"middleware": ReadAhead, "name": "TSUBAME reads ahead"}]
     global_operator_extra_links: ClassVar[list[Any]] = plugin_links()
     external_views: ClassVar[list[Any]] = [
-        {"name": "Observation", "href": "/tsubame/", "destination": "nav", "url_route": "observation"}
+        {"name": "TSUBAME", "href": "/tsubame/", "destination": "nav", "url_route": "observation"}
     ]

@@ -183,7 +183,7 @@ def shoot(page, name: str) -> None:
 
 def open_observation(page):
     """Go to the page by Airflow's navigation; returns the frame that it is in."""
-    page.get_by_role("link", name="Observation").or_(page.get_by_role("button", name="Observation")).first.click()
+    page.get_by_role("link", name="TSUBAME").or_(page.get_by_role("button", name="TSUBAME")).first.click()
     page.wait_for_url("**/plugin/observation")
     inside = page.frame_locator("iframe")
     for part in ("#grid canvas", "#faults table", "#ports table", "#quarters table"):
