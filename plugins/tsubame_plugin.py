@@ -6,6 +6,7 @@ import importlib
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
+from tsubame_airflow.deadlines import FirstQueuedAt
 from tsubame_airflow.links import plugin_links
 from tsubame_airflow.reading_ahead import ReadAhead
 from tsubame_airflow.timetables import DayTimetable, QuarterMapper, QuarterTimetable
@@ -22,6 +23,7 @@ class TsubamePlugin(AirflowPlugin):
     name = "tsubame"
     timetables: ClassVar[list[Any]] = [DayTimetable, QuarterTimetable]
     partition_mappers: ClassVar[list[Any]] = [QuarterMapper]
+    deadline_references: ClassVar[list[Any]] = [FirstQueuedAt]
     fastapi_apps: ClassVar[list[Any]] = [{"app": pages, "url_prefix": "/tsubame", "name": "TSUBAME"}]
     fastapi_root_middlewares: ClassVar[list[Any]] = [{"middleware": ReadAhead, "name": "TSUBAME reads ahead"}]
     global_operator_extra_links: ClassVar[list[Any]] = plugin_links()

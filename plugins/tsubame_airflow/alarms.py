@@ -22,11 +22,12 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
+from airflow.sdk import AsyncCallback, DeadlineAlert
 
 from tsubame.errors import Unavailable, UsageError
 from tsubame.redaction import redact
 from tsubame_airflow import metrics
+from tsubame_airflow.deadlines import FirstQueuedAt
 from tsubame_airflow.deployment import deadline_hours, grace_hours
 
 log = logging.getLogger("tsubame.alarm")
@@ -173,7 +174,7 @@ def quarter_deadline() -> DeadlineAlert:
 
 def _deadline(hours: int, what: str) -> DeadlineAlert:
     return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=FirstQueuedAt(),
         interval=timedelta(hours=hours),
         callback=AsyncCallback("tsubame_airflow.alarms.deadline_missed", kwargs={"what": what}),
     )

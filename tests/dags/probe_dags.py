@@ -44,6 +44,7 @@ def main() -> None:
 
     from airflow.configuration import conf
     from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.encoders import encode_deadline_reference
     from airflow.serialization.serialized_objects import DagSerialization
 
     paths = sorted(Path(conf.get("core", "dags_folder")).glob("*.py"))
@@ -67,6 +68,9 @@ def main() -> None:
                 "partitioned": timetable.partitioned,
                 "listens_to": [key.name for key, _ in timetable.asset_condition.iter_assets()],
                 "deadlines": [alert.interval.total_seconds() for alert in dag.deadline or []],
+                "counted_from": sorted(
+                    {encode_deadline_reference(a.reference)["reference_type"] for a in dag.deadline or []}
+                ),
                 "tasks": {
                     task.task_id: {
                         "owner": task.owner,

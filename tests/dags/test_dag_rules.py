@@ -70,6 +70,11 @@ def test_a_day_and_a_quarter_have_deadlines(loaded):
     }  # fmt: skip
 
 
+def test_a_run_with_a_deadline_can_be_cleared(loaded):
+    """Airflow's own reference to the moment of queueing makes that impossible (apache/airflow#70368)."""
+    assert {tuple(dag["counted_from"]) for dag in loaded["dags"].values()} == {(), ("FirstQueuedAt",)}
+
+
 def test_the_data_path_is_the_order_of_the_tasks(loaded):
     tasks = loaded["dags"]["report_quarter"]["tasks"]
     assert tasks["validate"]["upstream"] == ["complete_days"]
