@@ -20,7 +20,9 @@ sys.path.insert(0, str(INFRA.parent))
 from infra.s3.buckets import BUCKETS, urls  # noqa: E402
 from infra.scripts import pod_rules  # noqa: E402
 
-MADE_BY_HAND = {"dask-scheduler-tls", "dask-worker-tls", "dask-client-tls", "s3-lake-writer", "s3-publisher"}
+MADE_BY_HAND = {
+    "dask-scheduler-tls", "dask-worker-tls", "dask-client-tls", "postgres-ca", "s3-lake-writer", "s3-publisher"
+}  # fmt: skip
 """Secrets that infra/kubernetes/README.md says how to make."""
 _SECRET = re.compile(r"(?i)(password|passwd|secret|token|private_key|fernet_key)")
 
