@@ -86,6 +86,19 @@ def test_a_second_run_writes_nothing(settings):
     assert mtimes(settings.lake_url) == before
 
 
+def test_the_same_packets_uploaded_at_another_time_give_the_same_bytes(settings):
+    """A file system's ETag is the time of writing: what is published names none."""
+    prepare(settings)
+    before = objects(f"{settings.lake_url}/counts") | objects(f"{settings.lake_url}/sources")
+    captures = sorted(Path(settings.captures_url).glob("jp-b/2023/01/2[0-2]/*"))
+    for age, path in enumerate(captures):
+        os.utime(path, (10**9 + age, 10**9 - age))
+    ingest, counts = prepare(settings)
+    assert ingest.decoded == ingest.withdrawn == len(captures)
+    assert set(counts.counted) == {date(2023, 1, d) for d in (20, 21, 22, 23)}
+    assert objects(f"{settings.lake_url}/counts") | objects(f"{settings.lake_url}/sources") == before
+
+
 def test_a_replaced_capture_touches_only_its_days(settings):
     prepare(settings)
     before = objects(settings.lake_url)

@@ -375,7 +375,9 @@ def _write_day(task: _Task, day: DayCounts, accounting: Accounting, captures: li
 
 def _parquet(table: pa.Table, schema: TableSchema, task: _Task) -> bytes:
     sink = io.BytesIO()
-    metadata = {"day": task.day.isoformat(), "digest": task.digest, "timezone": task.settings.timezone}
+    # Nothing of the digest, which knows when a file system's captures were written: the same packets give the same
+    # bytes, and lineage names these.
+    metadata = {"day": task.day.isoformat(), "timezone": task.settings.timezone}
     described = enforce(table.replace_schema_metadata(metadata), schema)
     pq.write_table(described, sink, compression="zstd", compression_level=3)
     return sink.getvalue()
