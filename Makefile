@@ -22,7 +22,7 @@ demo: setup ## simulate two quarters, run them through Airflow, publish (DETACH=
 test: setup ## every test
 	@$(RUN) -m pytest $(PYTEST)
 
-test-airflow: setup ## what takes a live Airflow minutes: late captures, approval, the page, eight quarters with a killed scheduler
+test-airflow: setup ## what takes a live Airflow minutes, on SQLite and PostgreSQL: schedule, backfill, late data, approval, cancelling (most of an hour)
 	@$(RUN) -m pytest -s -m long tests/integration $(PYTEST)
 
 check: setup ## lint, types, import contracts, infra, known vulnerabilities
