@@ -49,7 +49,7 @@ TOP_THRESHOLD = 14.0
 
 THRESHOLD = 20.0
 """The same for any other series: there are thousands of them. Of 4,000 simulated ones 0.003 false events each;
-up to 0.013 of the families whose noise is not of the model: random walks, a quarter of the days empty, outlying days."""
+up to 0.013 where noise is not of the model: random walks, a quarter of the days empty, outlying days."""
 
 SMALLEST_FACTOR = {SHIFT: 1.3, GRADUAL: 1.3, BURST: 1.5, DECAY: 1.5}
 """A smaller change is no event, however sure: a telescope's level wanders by as much in a season."""
