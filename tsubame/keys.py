@@ -19,7 +19,7 @@ _CAPTURE = re.compile(r"(?P<sensor>[^/]+)/(?P<year>\d{4})/(?P<month>\d\d)/(?P<da
 CAPTURE_NAME = re.compile(r"[^/]+\.(?:pcap|pcapng|cap|dmp)(?:\.(?:gz|zst|bz2|xz|lz4))?", re.ASCII | re.IGNORECASE)
 _FLOWS = re.compile(
     r"flows/(?P<capture>.+)~(?P<fingerprint>[0-9a-f]{16})~(?P<first>\d{8}|none)~(?P<last>\d{8}|none)(?P<state>~rejected|~aside)?\.parquet",
-    re.ASCII,
+    re.ASCII | re.DOTALL,
 )
 _LEDGER = re.compile(r"ledger/(?P<day>\d{4}-\d\d-\d\d)~(?P<digest>[0-9a-f]{16})\.json", re.ASCII)
 _DELEGATION = re.compile(

@@ -25,6 +25,15 @@ def test_flows_keys_say_what_they_mean(name, fingerprint, first, last, rejected)
     assert key.may_contain(first) == (first <= last)
 
 
+@pytest.mark.parametrize("name", ["a\nb.pcap", "\n.pcap.gz", "日本 2.PCAP", ".pcap.pcapng", "~x~.cap"])
+def test_any_name_that_a_file_may_have_comes_back(name):
+    key = CaptureKey("jp-1", date(2023, 1, 2), name)
+    assert CaptureKey.parse(key.key) == key
+    assert key.named_as_capture
+    flows = FlowsKey(key.key, "0123456789abcdef", date(2023, 1, 2), None)
+    assert FlowsKey.parse(flows.key) == flows
+
+
 @given(days, st.sampled_from(keys.REGISTRIES), st.booleans(), st.booleans())
 def test_delegation_keys_say_what_they_mean(day, registry, extended, compressed):
     key = DelegationKey(day, registry, extended, compressed)
