@@ -288,6 +288,13 @@ def test_a_run_in_the_grid_its_links_its_log_and_its_metrics(tiny, tmp_path, bro
         assert "captures → flows" in log.read_text()
 
         page = login(browser, live.client.url, "admin", live.client.password(), locale="en-GB")
+        inside = open_observation(page)
+        inside.locator("#runs table").wait_for()
+        quarter = inside.locator("#quarters tbody tr").first.inner_text()
+        assert all(word in quarter for word in ("2023Q1", "current", "edition 1", "success")), quarter
+        inside.locator("#ports-title").scroll_into_view_if_needed()
+        inside.locator("#runs").scroll_into_view_if_needed()
+        shoot(page, "page-quarters-runs")
         page.goto(f"{live.client.url}/dags/report_quarter")
         page.get_by_text("complete_days").first.wait_for()
         page.wait_for_timeout(1500)
