@@ -6,12 +6,16 @@ leads where ``TSUBAME_DASK_DASHBOARD_URL`` says: only a deployment knows how a b
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.bases.xcom import BaseXCom
 
+from tsubame.errors import UsageError
 from tsubame_airflow.deployment import DASK_POOL, dask_dashboard
+
+log = logging.getLogger("tsubame.page")
 
 PREFIX = "/tsubame"
 
@@ -52,7 +56,12 @@ class DaskDashboardLink(BaseOperatorLink):
 
 def plugin_links() -> list[BaseOperatorLink]:
     """Return the links that the API server itself makes, so that they are there before a task has ended."""
-    return [DaskDashboardLink()] if dask_dashboard() else []
+    try:
+        return [DaskDashboardLink()] if dask_dashboard() else []
+    except UsageError as error:
+        # A plugin that does not load takes the timetables of every DAG with it.
+        log.error("%s", error)  # noqa: TRY400 - the message is the whole story
+        return []
 
 
 def with_link(task: Any, link: BaseOperatorLink) -> Any:

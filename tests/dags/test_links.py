@@ -4,8 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from tsubame.errors import UsageError
-
 URL = "https://dask.example/status"
 
 
@@ -29,7 +27,7 @@ def test_with_it_tasks_in_dasks_pool_have_one(links, monkeypatch):
     assert link.get_link(SimpleNamespace(pool="default_pool"), ti_key=None) == ""
 
 
-def test_what_is_no_page_is_refused(links, monkeypatch):
+def test_what_is_no_page_is_told_and_does_not_keep_the_plugin_from_loading(links, monkeypatch, caplog):
     monkeypatch.setenv("TSUBAME_DASK_DASHBOARD_URL", "javascript:alert(1)")
-    with pytest.raises(UsageError, match="TSUBAME_DASK_DASHBOARD_URL: not the URL of a page"):
-        links.plugin_links()
+    assert links.plugin_links() == []
+    assert "TSUBAME_DASK_DASHBOARD_URL: not the URL of a page" in caplog.text
