@@ -1,6 +1,6 @@
 # `make help` lists what there is. Everything runs in `.venv`, which `make setup` makes from the hash lock.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-airflow check bench fuzz airflow s3 lock clean clean-data
+.PHONY: help setup demo test test-airflow check bench fuzz golden proofread privacy determinism detector airflow s3 lock clean clean-data
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done)
@@ -41,6 +41,23 @@ bench: setup ## the benchmarks, each as a ratio against something known
 
 fuzz: setup ## feed the decoder mutated captures (SECONDS=3600)
 	@$(RUN) tests/fuzz/fuzz_capture.py --write --seconds $(or $(SECONDS),3600) $(if $(wildcard ../shared/data/pcap),--corpus ../shared/data/pcap)
+
+golden: setup ## what the editions of the built-in scenarios and of hostile quarters state, against what was put in
+	@$(RUN) -m pytest tests/golden $(PYTEST)
+
+proofread: setup ## alter every digit, day, region, label and cell of two editions: the proof-reader finds each
+	@$(RUN) -m pytest tests/unit/report/test_linter_fooled.py tests/unit/report/test_noted_report.py $(PYTEST)
+
+privacy: setup ## plant sensors' addresses in every form and kind of file: none is let through
+	@$(RUN) -m pytest tests/unit/publish/test_privacy.py tests/unit/publish/test_privacy_proof.py $(PYTEST)
+
+determinism: setup ## same inputs, same bytes: pictures, PDF, data, editions, in any order, run again or killed midway
+	@$(RUN) -m pytest $(addprefix tests/,unit/report/test_figures.py unit/report/test_pdf.py unit/publish unit/simulate/test_run.py \
+	  properties/test_analysis_cubes.py properties/test_regions.py integration/test_pipeline.py) $(PYTEST) \
+	  -k "same_bytes or same_again or same_content or order_agrees or does_not_matter or untouched"
+
+detector: setup ## the table of the event detector against segmentation and a trailing score, on held-out series
+	@$(RUN) benchmarks/events.py
 
 airflow: setup ## Airflow's services alone, on loopback, until interrupted (PORT=8080, DATABASE=postgres)
 	@$(RUN) -m infra.airflow

@@ -214,6 +214,10 @@ def _rank_claims(
     figure: str,
 ) -> Iterator[Claim]:
     has_previous = analysis.previous is not None
+    rows: Sequence[RankedPort | RankedRegion] = analysis.ports if isinstance(row, RankedPort) else analysis.regions
+    if row.rank == 1 and len(rows) > 1 and rows[1].packets == row.packets:
+        # Of two with as many packets neither had most; that their order is not certain is told below.
+        return
     if row.rank == 1:
         throughout = analysis.leads_daily and isinstance(row, RankedRegion)
         text = narrative.say_first(said, row.previous_rank, cutoff, has_previous, throughout=throughout)
