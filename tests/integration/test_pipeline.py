@@ -114,6 +114,17 @@ def test_a_replaced_capture_touches_only_its_days(settings):
     assert all(any(f"2023-01-{d}" in key for d in (18, 19, 20, 21)) or replaced.name in key for key in changed)
 
 
+def test_names_that_flows_cannot_bear_stop_no_other(settings, capsys):
+    folder = a_capture(settings).parent
+    content = a_capture(settings).read_bytes()
+    for name in (b"\xff.pcap.gz", b"a" * 220 + b".pcap.gz", b"new\nline.pcap.gz"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(content)
+    assert main(["ingest", "--from", "2023-01-20", "--to", "2023-01-20"]) == 3
+    said = capsys.readouterr().err.splitlines()
+    assert len([line for line in said if "Rename it." in line]) == 2
+    assert ingest_days(settings, date(2023, 1, 20), date(2023, 1, 20)).decoded == 0
+
+
 def test_a_withdrawn_capture_leaves_no_counts_behind(settings):
     prepare(settings)
     with_it = read_records(settings, FIRST, LAST)[date(2023, 1, 20)]

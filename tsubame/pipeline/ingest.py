@@ -16,7 +16,7 @@ from tsubame.errors import BadInput, DamagedObject
 from tsubame.keys import FlowsKey
 from tsubame.periods import days_between, load_zone
 from tsubame.pipeline.cluster import Progress, SetAside, connect, silent, spread
-from tsubame.pipeline.inventory import Capture, take_inventory
+from tsubame.pipeline.inventory import MOST_NAME_BYTES, Capture, take_inventory
 from tsubame.provenance import UNSEALED, Hashing, Sealing, code_version, require_intact
 from tsubame.schemas import FLOWS
 from tsubame.settings import Settings
@@ -123,6 +123,7 @@ def ingest_days(settings: Settings, first: date, last: date, *, progress: Progre
         lake.delete(withdrawn.key)
     done = _run(tasks, progress)
     rejected = {key: "rejected by an earlier run" for key in inventory.rejected if key in inventory.captures}
+    rejected |= dict.fromkeys(inventory.unfit, f"name is no UTF-8 or above {MOST_NAME_BYTES} bytes. Rename it.")
     rejected |= {item.capture: item.accounting.error or "is no capture" for item in done if item.rejected}
     total = Accounting()
     for item in done:

@@ -19,6 +19,8 @@ EARLY = timedelta(days=2)
 """How much earlier than its packets' report day a path's date may be: two zones lie between them."""
 LATE = timedelta(days=31)
 """How much later an upload is still looked for."""
+MOST_NAME_BYTES = 200
+"""Bytes of a capture's name: file systems hold 255, and flows put what they are of behind it."""
 REACH = EARLY + LATE
 """How far beside a span of report days a capture may bear that is looked at for the span's sake."""
 _LISTINGS_AT_ONCE = 16
@@ -43,12 +45,14 @@ class Inventory:
         flows: all flows objects found, by capture key (more than one only after an interrupted run).
         unknown_sensors: folders of the sensor bucket that the registry does not name.
         foreign: objects in sensors' folders that are not named as captures.
+        unfit: captures whose names flows cannot bear; they are not read.
     """
 
     captures: dict[str, Capture]
     flows: dict[str, list[FlowsKey]]
     unknown_sensors: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    unfit: tuple[str, ...] = ()
     missing: tuple[Capture, ...] = field(init=False)
     obsolete: tuple[FlowsKey, ...] = field(init=False)
 
@@ -123,10 +127,13 @@ def take_inventory(settings: Settings, first: date, last: date) -> Inventory:
     span = (first - EARLY, last + LATE)
     found: dict[str, Capture] = {}
     foreign: list[str] = []
+    unfit: list[str] = []
     for info in _list_months(captures, "", known, span):
         key = CaptureKey.parse(info.key)
         if key is None or not key.named_as_capture:
             foreign.append(info.key)
+        elif not _can_be_kept(key.name):
+            unfit.append(info.key)
         elif span[0] <= key.hint <= span[1]:
             sensor = registry.get(key.sensor_id)
             found[info.key] = Capture(key, info, sensor, fingerprint_of(info, sensor, settings.timezone))
@@ -135,7 +142,16 @@ def take_inventory(settings: Settings, first: date, last: date) -> Inventory:
         flows=list_flows(lake, first, last),
         unknown_sensors=tuple(name for name in folders if name not in registry),
         foreign=tuple(foreign),
+        unfit=tuple(unfit),
     )
+
+
+def _can_be_kept(name: str) -> bool:
+    """Say whether flows can bear a capture's name: it is text, and leaves room for what is put behind it."""
+    try:
+        return len(name.encode()) <= MOST_NAME_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def list_flows(lake: Store, first: date, last: date) -> dict[str, list[FlowsKey]]:
