@@ -27,7 +27,7 @@ def _libraries() -> Any:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let BLAS use one thread within; what it used before is restored when the last of all threads has left."""
+    """Let numpy's BLAS use one thread within; what it used before is restored when the last user has left."""
     global _inside, _limit
     with _lock:
         if not _inside:

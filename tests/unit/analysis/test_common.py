@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from tests.unit.analysis.quarter_data import Q, Row, cube_of
+from tsubame.analysis.common import rank_on_common_sensors
 from tsubame.analysis.quarter import QuarterInputs, analyse_quarter
 from tsubame.analysis.series import SensorFacts
 
@@ -28,14 +29,11 @@ def rows_of(sensors, new_from=None):
     return of
 
 
-def analyse(now, before, **joined):
-    previous = cube_of(rows_of(before), DOMESTIC, days=Q.previous.days)
-    return analyse_quarter(QuarterInputs(Q, SENSORS, cube_of(rows_of(now, **joined), DOMESTIC), previous))
-
-
 @pytest.fixture(scope="module")
 def changed():
-    return analyse(("jp-1", "jp-2", "jp-4"), ("jp-1", "jp-2", "jp-3"))
+    now = cube_of(rows_of(("jp-1", "jp-2", "jp-4")), DOMESTIC)
+    before = cube_of(rows_of(("jp-1", "jp-2", "jp-3")), DOMESTIC, days=Q.previous.days)
+    return analyse_quarter(QuarterInputs(Q, SENSORS, now, before))
 
 
 def test_ranks_on_common_sensors_leave_the_new_sensor_out(changed):
@@ -46,11 +44,8 @@ def test_ranks_on_common_sensors_leave_the_new_sensor_out(changed):
     assert common.regions == {"RU": (None, None), "US": (1, 1), "CN": (2, 2)}
 
 
-def test_where_no_sensor_changed_there_is_nothing_to_compare():
-    assert analyse(("jp-1", "jp-2"), ("jp-1", "jp-2")).common is None
-    assert analyse(("jp-1",), ("jp-2",)).common is None
-
-
 def test_a_sensor_that_was_there_for_a_week_changes_nothing():
-    late = analyse(("jp-1", "jp-2", "jp-4"), ("jp-1", "jp-2"), new_from=date(2023, 3, 25))
-    assert late.common is None
+    now = cube_of(rows_of(("jp-1", "jp-4"), new_from=date(2023, 3, 25)), DOMESTIC)
+    before = cube_of(rows_of(("jp-1",)), DOMESTIC, days=Q.previous.days)
+    assert rank_on_common_sensors(now, before, (), ()) is None
+    assert rank_on_common_sensors(now, None, (), ()) is None
