@@ -9,8 +9,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
-from tsubame.errors import BadInput, TsubameError, Unavailable
+from tsubame.errors import BadInput, TsubameError, Unavailable, UsageError
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 20
@@ -31,7 +32,17 @@ def options() -> dict[str, Any]:
 
     botocore itself reads the endpoint and the keys, but ``AWS_REGION`` only under its newer name.
     The environment can set other limits: ``AWS_MAX_ATTEMPTS`` and ``AWS_RETRY_MODE``.
+
+    Raises:
+        UsageError: the endpoint holds a secret. botocore refuses it anyhow, after writing it into its log.
     """
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        endpoint = urlsplit(os.environ.get(name, ""))
+        if "@" in endpoint.netloc or endpoint.query:
+            raise UsageError(
+                f"{name} holds more than a scheme, a host and a port",
+                hint="Keys belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            )
     configuration: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
     if not (os.environ.get("AWS_RETRY_MODE") or os.environ.get("AWS_MAX_ATTEMPTS")):
         configuration["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}

@@ -39,6 +39,7 @@ SCENARIO = CHECKOUT / "tests" / "scenarios" / "tiny.toml"
 NAMES = ("captures", "delegations", "lake", "site")
 ADDRESSES = ("203.0.113.10", "203.0.113.20")
 QUARTER = "2023Q1"
+SPAN = ("--from", "2023-01-14", "--to", "2023-01-18")
 # numba would tell each step of its compiler, for minutes; it knows nothing but code.
 _COMMAND = """
 import logging, sys
@@ -158,11 +159,12 @@ def said(simulated, settings, canaries, tmp_path_factory):
     bad = f"http://me:{canaries['url']}@127.0.0.1:9/?token={canaries['webhook-query']}"
     once = {"AWS_MAX_ATTEMPTS": "1"}
     steps = [
-        (["run", QUARTER], {}, 0),
-        (["run", QUARTER], {"TSUBAME_LAKE_URL": "s3://none"}, 3),
+        (["ingest", *SPAN], {}, 0),
+        (["count", *SPAN], {}, 0),
+        (["ingest", *SPAN], {"TSUBAME_LAKE_URL": "s3://none"}, 3),
         (["status"], {"AWS_SECRET_ACCESS_KEY": canaries["wrong-s3"]}, 4),
         (["status"], {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", **once}, 4),
-        (["status"], {"AWS_ENDPOINT_URL_S3": bad, **once}, 4),
+        (["status"], {"AWS_ENDPOINT_URL_S3": bad, **once}, 2),
         (["status"], {"TSUBAME_CAPTURES_URL": f"sftp://me:{canaries['url']}@127.0.0.1:9/captures"}, 3),
         (["delegations", "fetch"], {"TSUBAME_RIR_BASE_URL_ARIN": bad}, 2),
     ]
@@ -179,14 +181,13 @@ def said(simulated, settings, canaries, tmp_path_factory):
 def test_commands_tell_no_secret_whatever_goes_wrong(said, canaries):
     for arguments, changes, wanted, status, output in said:
         assert status == wanted, (arguments, changes, output[-2000:])
-        # The control: the libraries did log all they could.
-        assert b"DEBUG:" in output or wanted == 2, arguments
+        # The control: the libraries did log all they could, where they were asked at all.
+        assert b"DEBUG:" in output or wanted == 2 or "TSUBAME_CAPTURES_URL" in changes, arguments
         assert leaks(f"{arguments} {list(changes)}", output, canaries) == []
 
 
-def test_lake_and_site_hold_no_secret(said, s3, canaries):
+def test_the_lake_holds_no_secret(said, s3, canaries):
     assert leaks_in_store("s3://lake", canaries) == []
-    assert leaks_in_store("s3://site", canaries) == []
     assert leaks(s3.log.name, s3.log.read_bytes(), canaries) == []
 
 
@@ -228,7 +229,7 @@ def lived(simulated, settings, database, canaries, tmp_path_factory):
         live.unpause("report_quarter")
         live.unpause("observe_day")
         states = {}
-        for dag, key in (("report_quarter", QUARTER), ("observe_day", "2023-01-20")):
+        for dag, key in (("observe_day", "2023-01-20"), ("report_quarter", QUARTER)):
             run = live.trigger(dag, key)
             states[dag] = live.await_run(dag, run)
             for task in live.tasks(dag, run):
@@ -246,7 +247,8 @@ def lived(simulated, settings, database, canaries, tmp_path_factory):
             "/plugins",
         ):
             answers[path] = asked(live, path)
-        lines = [process.cmdline() for process in psutil.process_iter() if process.pid != os.getpid()]
+        family = [*psutil.Process(live.process.pid).children(recursive=True), psutil.Process(live.process.pid)]
+        lines = [process.cmdline() for process in family if process.is_running()]
         answers["command lines"] = repr(lines).encode()
     finally:
         live.stop()

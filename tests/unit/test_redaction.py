@@ -5,6 +5,7 @@ import pytest
 from tsubame.errors import Unavailable, UsageError
 from tsubame.pipeline.delegation_sources import base_urls_from_environment
 from tsubame.redaction import redact
+from tsubame.stores import Store
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,14 @@ def test_every_part_of_an_errors_line_is_covered():
     error = Unavailable(f"no {url}", key=url, expected=url, actual=ValueError(url), hint=f"Try {url}.")
     assert "canary" not in str(error)
     assert str(error).count("***@host/?token=***") == 5
+
+
+@pytest.mark.parametrize("endpoint", ["http://me:canary@host:9000", "https://host/?token=canary"])
+def test_an_endpoint_with_a_secret_is_refused_before_anyone_logs_it(monkeypatch, endpoint):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    with pytest.raises(UsageError, match="AWS_ENDPOINT_URL_S3 holds more than") as error:
+        Store("s3://bucket")
+    assert "canary" not in str(error.value)
 
 
 def test_a_registrys_url_has_no_password():
