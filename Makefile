@@ -36,8 +36,8 @@ check: setup ## lint, types, import contracts, infra, known vulnerabilities
 	@$(RUN) infra/scripts/check_infra.py
 	@$(RUN) infra/scripts/audit_dependencies.py
 
-bench: setup ## the benchmarks, each as a ratio against something known
-	@for b in benchmarks/*.py; do echo "== $$b"; $(RUN) "$$b" || exit 1; done
+bench: setup ## benchmarks/RESULTS.md and scale.md, half an hour on two cores (ONLY="capture lookup": some; SMALL=1: a rehearsal)
+	@$(RUN) benchmarks/run.py $(ONLY) $(if $(SMALL),--small)
 
 fuzz: setup ## feed the decoder mutated captures (SECONDS=3600)
 	@$(RUN) tests/fuzz/fuzz_capture.py --write --seconds $(or $(SECONDS),3600) $(if $(wildcard ../shared/data/pcap),--corpus ../shared/data/pcap)

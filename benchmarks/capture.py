@@ -1,28 +1,30 @@
 """What reading a capture costs, side by side with the other ways of reading one, in one run.
 
-    python benchmarks/capture.py [--packets 10000000] [--folder DIR] [--write]
+    python benchmarks/capture.py [--packets 10000000]
 
 A darknet capture is generated and packed; every way of reading it is run in a process of its own, the best of
 some runs counts, and CPU seconds (user and system) are compared. Tools that are not installed are left out and
-said to be. ``--write`` puts the table into ``benchmarks/results/``.
+said to be. tshark reads 200,000 packets, and the figure is scaled.
 """
 
 # ruff: noqa: E501 - a table is read by its rows
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
+from collections.abc import Iterator
 from pathlib import Path
+
+import harness
+from harness import Row, say
+from traffic import records
 
 HERE = Path(__file__).resolve()
 RUNS = 3
@@ -55,61 +57,9 @@ def make_captures(folder: Path, packets: int) -> None:
 
 
 def write_capture(path: Path, packets: int) -> None:
-    """Write packets such as a telescope of a /16 sees: Mirai, ZMap, masscan and nmap SYNs, UDP, ICMP, backscatter."""
-    import numpy as np
-
-    rng = np.random.default_rng(20230101)
+    """Write a day's packets, however many."""
     with path.open("wb") as sink:
-        sink.write(np.array([0xA1B2C3D4, 0x00040002, 0, 0, 65535, 1], "<u4").tobytes())
-        done = 0
-        while done < packets:
-            count = min(1 << 19, packets - done)
-            sink.write(some_records(rng, np, done, count, packets))
-            done += count
-
-
-def some_records(rng, np, first, count, packets):  # type: ignore[no-untyped-def]
-    """Return ``count`` records as bytes: 24 hours from 2023-01-01 on, 54 to 110 bytes each."""
-    ports = np.array([23, 6379, 37215, 22, 80, 443, 445, 2323, 8080, 3389, 5555, 81], np.uint32)
-    source = rng.zipf(1.2, count).astype(np.uint64) * 2654435761 % (1 << 32)
-    kind = rng.choice(6, count, p=[0.45, 0.15, 0.15, 0.1, 0.1, 0.05])
-    port = np.where(
-        rng.random(count) < 0.6, ports[rng.zipf(1.5, count) % len(ports)], rng.integers(1, 65536, count)
-    ).astype(np.uint64)
-    destination = 0xCB007100 + rng.integers(0, 65536, count).astype(np.uint64)
-    sequence = np.where(kind == 0, destination, rng.integers(0, 1 << 32, count, np.uint64))
-    ident = rng.integers(0, 65536, count).astype(np.uint64)
-    ident = np.where(kind == 1, 54321, np.where(kind == 2, (destination ^ port ^ sequence) & 0xFFFF, ident))
-    rows = np.zeros((count, 16 + 74), np.uint8)
-
-    def put(place, width, values):  # type: ignore[no-untyped-def]
-        for byte in range(width):
-            rows[:, place + byte] = (np.asarray(values, np.uint64) >> np.uint64(8 * (width - 1 - byte))) & np.uint64(
-                255
-            )
-
-    moments = (first + np.arange(count)) * (86_400_000_000 // packets)
-    put_le = rows[:, :16].view("<u4")
-    put_le[:, 0], put_le[:, 1] = 1_672_531_200 + moments // 1_000_000, moments % 1_000_000
-    put_le[:, 2] = put_le[:, 3] = np.where(kind == 3, 74, 60)
-    rows[:, 16:28] = np.frombuffer(b"\x02\0\0\0\0\1\x02\0\0\0\0\2", np.uint8)
-    put(28, 2, np.full(count, 0x0800))
-    rows[:, 30] = 0x45
-    put(32, 2, np.where(kind == 3, 60, 40))
-    put(34, 2, ident)
-    rows[:, 38] = rng.integers(30, 120, count)
-    rows[:, 39] = np.where(kind == 3, 17, 6)
-    put(42, 4, source)
-    put(46, 4, destination)
-    put(50, 2, rng.integers(1024, 65536, count))
-    put(52, 2, port)
-    put(54, 4, sequence)
-    rows[:, 62] = 0x50
-    rows[:, 63] = np.where(kind == 4, 0x12, 2)
-    put(64, 2, np.where(kind == 2, 1024, rng.integers(0, 65536, count)))
-    keep = np.ones(rows.shape, bool)
-    keep[:, 76:] = (kind == 3)[:, None]
-    return rows[keep].tobytes()
+        sink.writelines(records(packets, rate=packets))
 
 
 # What is measured, each in a process of its own
@@ -239,10 +189,10 @@ def tshark_command(path: Path) -> list[str]:
     return ["tshark", "-n", "-r", str(path), "-T", "fields", *(part for field in fields for part in ("-e", field))]
 
 
-def run(folder: Path, packets: int) -> str:
-    """Measure everything and return the table."""
+def measure_all(folder: Path, packets: int) -> Iterator[Row]:
+    """Measure everything and yield the figures."""
+    say(f"writing {packets:,} packets")
     make_captures(folder, packets)
-    before = os.getloadavg()[0]
     plain, gz, zst = (folder / name for name in ("plain.pcap", "plain.pcap.gz", "plain.pcap.zst"))
     seconds: dict[str, float | None] = {"cat": None}
     peak: dict[str, float] = {}
@@ -259,12 +209,12 @@ def run(folder: Path, packets: int) -> str:
         "tracestats gz": ["tracestats", f"pcapfile:{gz}"],
     }
     # Round after round, so that a machine that is busier for a while is so for all.
-    for _ in range(RUNS):
+    for number in range(RUNS):
+        say(f"round {number + 1} of {RUNS}")
         for label, name, path in works:
             result = measure(name, path)
             seconds[label] = min(seconds.get(label) or 1e9, result["cpu"])
             peak[label] = max(peak.get(label, 0), result["peak"])
-            print(f"{label:28} {result['cpu']:8.3f} s {result['peak'] / 1e6:8.0f} MB", flush=True)
         for label, command in commands.items():
             cpu = measure_command(command, 1)
             seconds[label] = cpu and min(seconds.get(label) or 1e9, cpu)
@@ -277,78 +227,43 @@ def run(folder: Path, packets: int) -> str:
     os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
     program = "import sys; from tsubame.cli.main import main; sys.exit(main(sys.argv[1:]))"
     start = measure_command([sys.executable, "-c", program, "decode", "--json", str(folder / "tiny.pcap")])
-    return table(seconds, peak, start, packets, plain.stat().st_size, before)
+    yield from rows_of(seconds, peak, start)
 
 
-def table(
-    seconds: dict[str, float | None],
-    peak: dict[str, float],
-    start: float | None,
-    packets: int,
-    size: int,
-    before: float,
-) -> str:
-    """Write what was measured, and the ratios that matter, as Markdown."""
+def rows_of(seconds: dict[str, float | None], peak: dict[str, float], start: float | None) -> Iterator[Row]:
+    """Yield the ratios that matter, then what they are made from; what is not installed is not there."""
     gunzip = min(seconds[f"inflate gz: {name}"] or 1e9 for name in ("zlib", "isal", "zlib-ng"))
-
-    def ratio(above: float | None, below: float | None) -> str:
-        return f"{above / below:.2f}" if above and below else "not measured"
-
-    rows = [
-        ("plain → columns, against cat", ratio(seconds["plain → columns"], seconds["cat"]), "≤ 3.5"),
-        ("tshark -T fields, against plain → columns", ratio(seconds.get("tshark -T fields"), seconds["plain → columns"]), "≥ 800"),
-        ("tracestats, against plain → columns", ratio(seconds["tracestats plain"], seconds["plain → columns"]), "≥ 3"),
-        ("gz → columns, against inflating alone", ratio(seconds["gz → columns"], gunzip), "≤ 1.3"),
-        ("gz → flows written, against inflating alone", ratio(seconds["gz → flows written"], gunzip), "≤ 2.0"),
-        ("tshark, against gz → flows written", ratio(seconds.get("tshark -T fields"), seconds["gz → flows written"]), "≥ 100"),
-        ("zst → flows written, against inflating alone", ratio(seconds["zst → flows written"], seconds["inflate zst"]), "≤ 3.0"),
-        ("peak memory, MB, all packets / a tenth",
-         f"{peak['plain → flows written'] / 1e6:.0f} / {peak['million → flows written'] / 1e6:.0f}", "≤ 450, the same"),
-        ("start-up of `tsubame decode`, CPU s", f"{start:.2f}" if start else "not measured", "≤ 1.0"),
-    ]  # fmt: skip
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        "",
-    )
-    versions = ", ".join(
-        f"{name} {version(name)}" for name in ("numba", "numpy", "pyarrow", "zlib-ng", "isal", "zstandard")
-    )
-    lines = [
-        f"# Reading a capture, {datetime.date.today()}",
-        "",
-        f"{packets:,} packets, {size / 1e6:.0f} MB; {cpu}, {os.cpu_count()} CPUs, Python {platform.python_version()}, {versions}.",
-        f"CPU seconds, user and system, the best of {RUNS} rounds; tshark measured on {TSHARK_PACKETS:,} packets and scaled.",
-        f"The load of the machine was {before:.1f} before and {os.getloadavg()[0]:.1f} after; other programs that use its caches cost time.",
-        "", "| what | measured | reach |", "|---|---|---|",
-        *(f"| {what} | {measured} | {reach} |" for what, measured, reach in rows),
-        "", "| | CPU s | peak MB |", "|---|---|---|",
-        *(f"| {what} | {value:.3f} | {peak[what] / 1e6:.0f} |" if what in peak else f"| {what} | {value:.3f} | |"
-          for what, value in seconds.items() if value is not None),
-        "", *(f"Not installed: {what}." for what, value in seconds.items() if value is None),
-    ]  # fmt: skip
-    return "\n".join(lines).rstrip() + "\n"
+    tshark = seconds.get("tshark -T fields")
+    for name, what, above, below, at_most, at_least in (
+        ("cat", "plain → columns, against cat", seconds["plain → columns"], seconds["cat"], 3.5, None),
+        ("tshark", "tshark -T fields, against plain → columns", tshark, seconds["plain → columns"], None, 800),
+        ("tracestats", "tracestats, against plain → columns", seconds["tracestats plain"], seconds["plain → columns"], None, 3),
+        ("inflate", "gz → columns, against inflating alone", seconds["gz → columns"], gunzip, 1.3, None),
+        ("flows", "gz → flows written, against inflating alone", seconds["gz → flows written"], gunzip, 2.0, None),
+        ("tshark_flows", "tshark, against gz → flows written", tshark, seconds["gz → flows written"], None, 100),
+        ("zst", "zst → flows written, against inflating alone", seconds["zst → flows written"], seconds["inflate zst"], 3.0, None),
+    ):  # fmt: skip
+        if above and below:
+            yield Row(f"capture.{name}", what, above / below, "", at_most, at_least)
+    large, small = (peak[f"{size} → flows written"] for size in ("plain", "million"))
+    yield Row("capture.peak", "peak memory, plain → flows written", large / 1e6, "MB", at_most=450)
+    yield Row("capture.peak_growth", "  against a tenth of the packets", large / small, at_most=1.1)
+    if start:
+        yield Row("capture.start", "start-up of `tsubame decode`", start, "s CPU", at_most=1.0)
+    for what, value in seconds.items():
+        if value is not None:
+            note = f"peak {peak[what] / 1e6:.0f} MB" if what in peak else ""
+            yield Row(f"capture.cpu.{what}", what, value, "s CPU", note=note)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--packets", type=int, default=10_000_000)
-    parser.add_argument("--folder", type=Path, help="keep the captures here, for the next run")
-    parser.add_argument("--write", action="store_true", help="write the table to benchmarks/results/")
-    parser.add_argument("--measure", nargs=2, metavar=("WORK", "FILE"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.measure:
-        measure_here(arguments.measure[0], Path(arguments.measure[1]))
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = arguments.folder or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-        report = run(folder, arguments.packets)
-    print(report)
-    if arguments.write:
-        results = HERE.parent / "results"
-        results.mkdir(exist_ok=True)
-        (results / f"capture-{datetime.date.today()}.md").write_text(report, encoding="utf-8")
+def measure_rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield from measure_all(Path(folder), options.packets)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--measure"]:
+        measure_here(sys.argv[2], Path(sys.argv[3]))
+    else:
+        harness.main("capture", __doc__, measure_rows, {"packets": 10_000_000})

@@ -1,6 +1,6 @@
 """What a quarter's report costs from millions of count rows: counts and sources as Parquet → every file of an edition.
 
-    python benchmarks/quarter.py [--rows 50e6] [--write]
+    python benchmarks/quarter.py [--counts 50000000]
 
 The days are drawn from a seed: sensors seen by hosts that come and go, ports half by popularity and half at random, so
 that there are many small rows and many distinct sources, which is what costs. They are written to a temporary folder;
@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 
+import harness
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from harness import Row, say
 
 from tsubame.analysis.cubes import Cube, day_cube, merge_cubes
 from tsubame.analysis.quarter import QuarterInputs, analyse_quarter
@@ -35,7 +37,6 @@ from tsubame.schemas import COUNTS, SOURCES
 QUARTER = Quarter(2023, 1)
 SENSORS = 50
 HOSTS = 400_000
-TARGET = "≤ 120 s CPU, ≤ 2 GB"
 
 
 def regions_of_hosts(random: np.random.Generator) -> np.ndarray:
@@ -162,45 +163,26 @@ def make_report(folder: Path) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=float, default=50e6)
-    parser.add_argument("--write", action="store_true", help="write benchmarks/results/<date>-quarter.md")
-    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.make:
-        print(json.dumps(make_report(options.make)))
-        return
+def measure(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield the figures."""
     with tempfile.TemporaryDirectory(prefix="tsubame-quarter-") as folder:
-        counted, seen = write_days(Path(folder), int(options.rows))
+        say(f"writing {options.counts:,} rows of counts")
+        counted, seen = write_days(Path(folder), options.counts)
+        say("the report")
         command = [sys.executable, __file__, "--make", folder]
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    text = render(found, counted, seen)
-    print(text)
-    if options.write:
-        target = Path(__file__).parent / "results" / f"{date.today()}-quarter.md"
-        target.write_text(text, encoding="utf-8")
-
-
-def render(found: dict[str, float], counted: int, seen: int) -> str:
-    """Return the result as a page."""
-    steps = "\n".join(
-        f"| {name} | {found[name]:.1f} |" for name in ("reduce and merge", "analyse", "edition", "whole process")
-    )
-    return f"""# A quarter's report, {date.today()}
-
-{counted:,} rows of counts and {seen:,} of sources over {len(QUARTER.days)} days and {SENSORS} sensors; Python
-{platform.python_version()}, numpy {np.__version__}, pyarrow {pa.__version__}; one process. Reach: {TARGET}.
-`python benchmarks/quarter.py --rows {counted / 1e6:.0f}e6 --write`
-
-| step | CPU s |
-|---|---|
-{steps}
-
-Peak memory {found["peak_mb"]:,.0f} MB; the merged quarter holds {found["cube_mb"]:,.0f} MB,
-the edition {found["edition_mb"]:.1f} MB.
-"""
+    yield Row("quarter.counts", "rows of counts", counted, note=f"{len(QUARTER.days)} days, {SENSORS} sensors")
+    yield Row("quarter.sources", "rows of sources", seen)
+    for name in ("reduce and merge", "analyse", "edition"):
+        yield Row(f"quarter.{name.split()[0]}", f"  {name}", found[name], "s CPU")
+    yield Row("quarter.cpu", "the report, whole process", found["whole process"], "s CPU", at_most=120)
+    yield Row("quarter.peak", "  its peak memory", found["peak_mb"], "MB", at_most=2048)
+    yield Row("quarter.cube", "  the merged quarter in memory", found["cube_mb"], "MB")
+    yield Row("quarter.edition_mb", "  the edition", found["edition_mb"], "MB")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--make"]:
+        print(json.dumps(make_report(Path(sys.argv[2]))))
+    else:
+        harness.main("quarter", __doc__, measure, {"counts": 50_000_000})

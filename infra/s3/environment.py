@@ -17,15 +17,15 @@ LOCK = Path(__file__).with_name("swift.lock.txt")
 FOLDER = Path(setup_environment.ROOT) / ".setup" / "s3"
 
 
-def installed(folder: Path = FOLDER) -> Path:
-    """Return Swift's Python, after installing what is missing.
+def installed(folder: Path = FOLDER, lock: Path = LOCK) -> Path:
+    """Return the Python of an environment of its own, Swift's if no other is named, after installing what is missing.
 
     Raises:
         Unavailable: its folder cannot be written.
         SystemExit: it cannot be installed; the reason is on stderr.
     """
     python, stamp = folder / "bin" / "python", folder / ".tsubame-s3"
-    wanted = hashlib.sha256(sys.version.encode() + LOCK.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(sys.version.encode() + lock.read_bytes()).hexdigest()
 
     def is_there() -> bool:
         return stamp.exists() and stamp.read_text().strip() == wanted and python.exists()
@@ -38,7 +38,7 @@ def installed(folder: Path = FOLDER) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         uv = setup_environment.find_uv()
         setup_environment.run_uv(uv, ["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
-        setup_environment.run_uv(uv, ["pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(LOCK)])
+        setup_environment.run_uv(uv, ["pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(lock)])
         stamp.write_text(wanted + "\n")
     return python
 
