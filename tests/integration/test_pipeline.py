@@ -219,6 +219,14 @@ def test_foreign_and_cut_captures_are_named_and_stop_nothing(settings, capsys):
     status = json.loads(capsys.readouterr().out)
     assert status["unknown_sensors"] == ["xx-9"]
     assert len(status["rejected"]) == 1
+    # What the counts rest on is what the ledger adds up to.
+    records = read_records(settings, FIRST, LAST).values()
+    counted = status["counted"]
+    assert counted["days"] == len(records)
+    assert counted["records_read"] == sum(record.accounting.records_read for record in records)
+    assert counted["packets_kept"] == sum(sum(record.packets.values()) for record in records)
+    assert counted["damaged"] == 2, "the one that is cut, and the one that is no capture"
+    assert len(counted["code_versions"]) == 1
 
 
 def test_a_quarter_is_validated_published_and_the_same_again(settings):

@@ -8,7 +8,7 @@ from typing import Any
 
 from tsubame.cli.days import add_span
 from tsubame.cli.output import print_json, warn
-from tsubame.errors import UsageError
+from tsubame.errors import TsubameError, Unavailable, UsageError
 from tsubame.periods import Quarter, parse_day
 
 _LETTERS = {
@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; without days, the last 31 that are over."""
-    from tsubame.pipeline.status import sensor_status
+    from tsubame.pipeline.status import counted_days, sensor_status
     from tsubame.settings import Settings
 
     settings = Settings.from_environment()
@@ -48,8 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
     if last < first:
         raise UsageError("--to lies before --from", expected=f"{first} or later", actual=last)
     status = sensor_status(settings, first, last)
+    try:
+        counted = counted_days(settings, first, last)
+    except Unavailable:
+        raise
+    except TsubameError as error:
+        # What was delivered is told all the same.
+        counted = None
+        warn(str(error))
     if arguments.json:
-        print_json(status.as_dict())
+        print_json(status.as_dict() | {"counted": counted.as_dict() if counted else None})
         return 0
     width = max(map(len, status.states), default=6)
     print(f"{'':{width}}  {first} … {last}")
@@ -57,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         counts = ", ".join(f"{row.count(s)} {s}" for s in _LETTERS if s in row and s != "inactive")
         print(f"{name:{width}}  {''.join(_LETTERS[state] for state in row)}  {counts}")
     print("  ".join(f"{letter} {state}" for state, letter in _LETTERS.items() if letter.strip()))
+    if counted:
+        print(counted.as_line())
     for name in status.unknown_sensors:
         warn(f"{name}: sensor is not in the registry, its captures are not read. Add it to sensors.csv.")
     return 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from tsubame.capture.accounting import Accounting
 from tsubame.keys import FlowsKey
 from tsubame.periods import days_between
 from tsubame.pipeline.inventory import Inventory, read_registry, take_inventory
+from tsubame.pipeline.ledger import read_records
 from tsubame.settings import Settings
 
 RECEIVED, LATE, MISSING, REJECTED, ASIDE, WAITING, INACTIVE = (
@@ -71,6 +73,65 @@ def sensor_status(settings: Settings, first: date, last: date) -> Status:
         for sensor in registry
     }
     return Status(days, states, inventory.unknown_sensors, inventory.rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the counts of some report days rest on.
+
+    Attributes:
+        days: counted ones.
+        sensor_days: pairs of sensor and day with at least one packet kept.
+        damaged: captures that were not read to their end.
+        carried_forward: days on which a registry's older snapshot stood in.
+        code_versions: that counted them, sorted.
+    """
+
+    days: int
+    sensor_days: int
+    records_read: int
+    packets_kept: int
+    damaged: int
+    carried_forward: int
+    code_versions: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values as JSON-ready ones."""
+        return asdict(self) | {"code_versions": list(self.code_versions)}
+
+    def as_line(self) -> str:
+        """Return what a person should know of it, in one line."""
+        return (
+            f"counted: {self.days} days, {self.sensor_days:,} sensor-days up, {self.records_read:,} records read, "
+            f"{self.packets_kept:,} packets kept, {self.damaged} damaged captures, "
+            f"{self.carried_forward} days on an older delegation file, code {', '.join(self.code_versions) or '-'}"
+        )
+
+
+def counted_days(settings: Settings, first: date, last: date) -> Counted:
+    """Add up the ledger of the report days that are counted.
+
+    Raises:
+        NotReady: an interrupted run left a day with more than one record.
+        DamagedDays: records are not what was written.
+    """
+    records = read_records(settings, first, last).values()
+    accounts = [record.accounting for record in records]
+    captures = {
+        item["capture"]
+        for record in records
+        for item in record.captures
+        if Accounting.from_dict(item["accounting"]).damage()
+    }
+    return Counted(
+        days=len(accounts),
+        sensor_days=sum(sum(count > 0 for count in record.packets.values()) for record in records),
+        records_read=sum(account.records_read for account in accounts),
+        packets_kept=sum(account.packets_kept for account in accounts),
+        damaged=len(captures),
+        carried_forward=sum(bool(record.snapshot["carried_forward"]) for record in records),
+        code_versions=tuple(sorted({record.code_version for record in records})),
+    )
 
 
 _ORDER = (ASIDE, RECEIVED, LATE, WAITING, REJECTED)
