@@ -1,6 +1,6 @@
 # `make help` lists what there is. Everything runs in `.venv`, which `make setup` makes from the hash lock.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-airflow check bench fuzz golden proofread privacy determinism detector airflow s3 lock clean clean-data
+.PHONY: help setup demo test test-airflow faults check bench fuzz golden proofread privacy determinism detector airflow s3 lock clean clean-data
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done)
@@ -23,7 +23,10 @@ test: setup ## every test
 	@$(RUN) -m pytest $(PYTEST)
 
 test-airflow: setup ## what takes a live Airflow minutes, on SQLite and PostgreSQL: schedule, backfill, late data, approval, cancelling (most of an hour)
-	@$(RUN) -m pytest -s -m long tests/integration $(PYTEST)
+	@$(RUN) -m pytest -s -m long tests/integration --ignore=tests/integration/hosts $(PYTEST)
+
+faults: setup ## what breaks during runs, a line each in benchmarks/results/<date>-faults.md; hosts need root
+	@FAULTS_TABLE=benchmarks/results/$$(date +%F)-faults.md $(RUN) -m pytest -m long tests/faults tests/integration/hosts $(PYTEST)
 
 check: setup ## lint, types, import contracts, infra, known vulnerabilities
 	@.venv/bin/ruff check .

@@ -128,6 +128,7 @@ class S3Service:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+            _await_end_of_group(self._process.pid)
             self._process = None
 
     def _prepare(self) -> None:
@@ -183,6 +184,15 @@ class S3Service:
                 return True
             time.sleep(0.05)
         return False
+
+
+def _await_end_of_group(group: int, seconds: float = 5) -> None:
+    """Wait until the servers are gone that have been killed with their parent: they hold their ports until then."""
+    deadline = time.monotonic() + seconds
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.01)
 
 
 def _listens(port: int) -> bool:

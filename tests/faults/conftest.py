@@ -9,6 +9,8 @@ import pytest
 from tests.faults.recording import fault  # noqa: F401 - a fixture
 from tests.integration.conftest import dask_address, tiny  # noqa: F401 - fixtures
 from tsubame.periods import Quarter
+from tsubame.pipeline.counts import count_days
+from tsubame.pipeline.ingest import ingest_days
 from tsubame.pipeline.quarter import complete_quarter
 from tsubame.pipeline.report import publish_quarter, validate_quarter
 from tsubame.settings import Settings
@@ -35,6 +37,11 @@ def settings_in(root, captures):
         captures_url=f"{captures}/captures", delegations_url=f"{captures}/delegations", lake_url=f"{root}/lake",
         site_url=f"{root}/site", sensors_url=f"{captures}/captures/sensors.csv",
     )  # fmt: skip
+
+
+def run_days(settings):
+    """Ingest and count the scenario's days; returns both summaries."""
+    return ingest_days(settings, FIRST, LAST), count_days(settings, FIRST, LAST)
 
 
 def publish(settings):
@@ -65,12 +72,11 @@ def cluster(dask_address, monkeypatch):  # noqa: F811
 
 @pytest.fixture(scope="session")
 def calm(tiny, dask_address, tmp_path_factory):  # noqa: F811
-    """The settings of a run that nothing disturbed, through to its edition."""
+    """The settings of a run of the scenario's days that nothing disturbed."""
     settings = settings_in(tmp_path_factory.mktemp("calm"), tiny)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DASK_SCHEDULER_ADDRESS", dask_address)
-        complete_quarter(settings, Q1)
-        publish(settings)
+        run_days(settings)
     return settings
 
 
@@ -78,8 +84,19 @@ def calm(tiny, dask_address, tmp_path_factory):  # noqa: F811
 def undisturbed(calm):
     """All that is computed, of the undisturbed run."""
     found = objects(calm.lake_url)
-    assert len(found) > 300
+    assert len(found) > 100
     return found
+
+
+@pytest.fixture(scope="session")
+def calm_quarter(tiny, dask_address, tmp_path_factory):  # noqa: F811
+    """The settings of an undisturbed run of the whole quarter, through to its edition."""
+    settings = settings_in(tmp_path_factory.mktemp("quarter"), tiny)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DASK_SCHEDULER_ADDRESS", dask_address)
+        complete_quarter(settings, Q1)
+        publish(settings)
+    return settings
 
 
 @pytest.fixture
@@ -89,8 +106,8 @@ def fresh(tiny, tmp_path):  # noqa: F811
 
 
 @pytest.fixture
-def counted(calm, tiny, tmp_path):  # noqa: F811
-    """Settings with a copy of the undisturbed lake, nothing published."""
+def counted(calm_quarter, tiny, tmp_path):  # noqa: F811
+    """Settings with a copy of the undisturbed quarter's lake, nothing published."""
     settings = settings_in(tmp_path, tiny)
-    shutil.copytree(calm.lake_url, settings.lake_url, ignore=shutil.ignore_patterns("validation", "published"))
+    shutil.copytree(calm_quarter.lake_url, settings.lake_url, ignore=shutil.ignore_patterns("validation", "published"))
     return settings

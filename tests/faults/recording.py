@@ -45,6 +45,7 @@ def _write():
     path = os.environ.get("FAULTS_TABLE")
     if not path:
         return
+    _keep_lines_of(Path(path))
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     head = [
         f"# Faults, {datetime.now(UTC):%Y-%m-%d}",
@@ -58,6 +59,15 @@ def _write():
         "|---|---|---|---|",
     ]
     Path(path).write_text("\n".join([*head, *_lines.values()]) + "\n")
+
+
+def _keep_lines_of(path):
+    """Keep what an earlier run of the same table found; what runs again replaces its line."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    for line in lines:
+        name = line.split(" | ")[0].removeprefix("| ")
+        if line.startswith("| ") and name != "fault":
+            _lines.setdefault(name, line)
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import FIRST, LAST, NOW, Q1, objects, publish, served, settings_in
+from tests.faults.conftest import FIRST, LAST, NOW, Q1, objects, publish, run_days, served, settings_in
 from tests.faults.recording import TO_THE_BYTE
-from tsubame.pipeline.quarter import complete_quarter
 from tsubame.pipeline.report import publish_quarter, validate_quarter
 
 pytestmark = pytest.mark.long
@@ -48,7 +47,7 @@ def test_two_runs_of_the_same_days(fault, cluster, fresh, undisturbed):
             runs = [command(fresh, step, "--from", FIRST, "--to", LAST) for _ in range(2)]
             for status, said in map(finish, runs):
                 assert status == 0, said
-        complete_quarter(fresh, Q1)
+        run_days(fresh)
         assert objects(fresh.lake_url) == undisturbed
         told.held = f"both ended with 0; {TO_THE_BYTE}"
 
@@ -69,30 +68,30 @@ def test_a_capture_is_replaced_between_two_runs(fault, cluster, tiny, tmp_path):
             assert status == 0, said
         count = finish(command(settings, "count", "--from", FIRST, "--to", LAST))
         assert count[0] == 0, count
-        complete_quarter(settings, Q1)
+        run_days(settings)
         alone = replace(settings, lake_url=str(tmp_path / "alone"))
-        complete_quarter(alone, Q1)
+        run_days(alone)
         assert objects(settings.lake_url) == objects(alone.lake_url)
         told.held = f"no capture counted twice; {TO_THE_BYTE}"
 
 
-def test_the_same_run_at_the_same_time_leaves_another_ones_counts(fault, cluster, counted, calm, undisturbed):
+def test_the_same_run_at_the_same_time_leaves_another_ones_counts(fault, cluster, counted, calm_quarter):
     done = "a run with older flows puts its counts after the newer run's record, and is killed before its own record"
     with fault("counts of an older run under a newer run's record", done) as told:
         day = Path(counted.lake_url, "counts/day=2023-01-20/counts.parquet")
         day.write_bytes(Path(counted.lake_url, "counts/day=2023-01-19/counts.parquet").read_bytes())
         publish(counted)
-        assert objects(counted.lake_url) == undisturbed
-        assert served(counted) == served(calm)
+        assert objects(counted.lake_url) == objects(calm_quarter.lake_url)
+        assert served(counted) == served(calm_quarter)
         told.held = f"found by its digest, counted again; {TO_THE_BYTE}, edition the same"
 
 
-def test_two_publications_at_once(fault, cluster, counted, calm):
+def test_two_publications_at_once(fault, cluster, counted, calm_quarter):
     with fault("two publications of the same quarter at once", "two processes validate, then publish, at once") as told:
         validate_quarter(counted, Q1, now=NOW)
         publishers = [command(counted, "report", str(Q1)) for _ in range(2)]
         results = [finish(process) for process in publishers]
-        assert served(counted) == served(calm)
+        assert served(counted) == served(calm_quarter)
         again = publish_quarter(counted, Q1, now=NOW)
         editions = sorted(path.name for path in Path(counted.site_url, str(Q1), "editions").iterdir())
         pointer = json.loads(Path(counted.site_url, str(Q1), "latest.json").read_text())
@@ -103,7 +102,7 @@ def test_two_publications_at_once(fault, cluster, counted, calm):
         )
 
 
-def test_many_reads_while_a_day_is_counted(fault, cluster, counted, undisturbed):
+def test_many_reads_while_a_day_is_counted(fault, cluster, counted, calm_quarter):
     done = "a day is counted anew 20 times while another thread reads it"
     with fault("a day read while it is written", done) as told:
         from tsubame.pipeline.counts import recount_days
@@ -128,5 +127,5 @@ def test_many_reads_while_a_day_is_counted(fault, cluster, counted, undisturbed)
                 recount_days(counted, [record.day])
             whole = reader.result()
         assert whole == 200
-        assert objects(counted.lake_url) == undisturbed
+        assert objects(counted.lake_url) == objects(calm_quarter.lake_url)
         told.held = f"each of 200 reads whole; {TO_THE_BYTE}"

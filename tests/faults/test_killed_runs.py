@@ -1,0 +1,75 @@
+"""Runs that are killed with SIGKILL at each step's boundary and in the middle of each kind of write."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import objects, run_days, settings_in
+from tests.faults.recording import TO_THE_BYTE
+
+pytestmark = pytest.mark.long
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+VICTIM = Path(__file__).with_name("victim.py")
+DAYS = [
+    *(("flows/", 9, moment) for moment in ("before", "middle", "written", "after")),
+    *((prefix, 7, moment) for prefix in ("counts/", "sources/", "ledger/") for moment in ("middle", "after")),
+]
+REPLACED = [("-flows/", 1, "before"), ("-flows/", 1, "after"), ("-ledger/", 1, "after")]
+
+
+def killed(settings, *arguments):
+    """Run the victim, and see that it died where it should."""
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    for name in ("captures", "delegations", "lake", "site", "sensors"):
+        environment[f"TSUBAME_{name.upper()}_URL"] = getattr(settings, f"{name}_url")
+    environment.pop("DASK_SCHEDULER_ADDRESS", None)
+    Path(settings.lake_url).mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, str(VICTIM), *map(str, arguments)], env=environment, cwd=settings.lake_url, timeout=300,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("prefix", "number", "moment"), DAYS)
+def test_a_run_of_days(fault, cluster, fresh, undisturbed, prefix, number, moment):
+    with fault(f"kill -9, {moment}: write of {prefix}…", f"the {number}th such write of a run; then run again") as told:
+        killed(fresh, "days", prefix, number, moment)
+        left = objects(fresh.lake_url)
+        assert not {key for key, content in left.items() if content != undisturbed.get(key)}
+        run_days(fresh)
+        assert objects(fresh.lake_url) == undisturbed
+        told.held = (
+            f"{len(left)} objects were whole, next run made the other {len(undisturbed) - len(left)}; {TO_THE_BYTE}"
+        )
+
+
+@pytest.fixture(scope="module")
+def replaced(calm, tiny, tmp_path_factory):
+    """Buckets in which a capture was replaced since the undisturbed run, and what a run makes of it."""
+    place = tmp_path_factory.mktemp("replaced")
+    shutil.copytree(tiny, place / "there")
+    settings = settings_in(place, place / "there")
+    one, other = (sorted(Path(settings.captures_url, "jp-a/2023/01", day).iterdir())[0] for day in ("20", "18"))
+    one.write_bytes(other.read_bytes())
+    shutil.copytree(calm.lake_url, settings.lake_url)
+    return settings
+
+
+@pytest.mark.parametrize(("prefix", "number", "moment"), REPLACED)
+def test_a_run_after_a_capture_was_replaced(fault, cluster, replaced, tmp_path, prefix, number, moment):
+    done = "a capture was replaced; the run that follows is killed; then run again"
+    with fault(f"kill -9, {moment}: deletion of {prefix[1:]}…", done) as told:
+        settings = settings_in(tmp_path, Path(replaced.captures_url).parent)
+        shutil.copytree(replaced.lake_url, settings.lake_url)
+        killed(settings, "days", prefix, number, moment)
+        run_days(settings)
+        run_days(replaced)
+        assert objects(settings.lake_url) == objects(replaced.lake_url)
+        told.held = TO_THE_BYTE
