@@ -114,9 +114,8 @@ def measure(options: argparse.Namespace) -> Iterator[Row]:
     run = measured(requests_of, captures=captures)
     # Listings are told by themselves: how many there are depends on what there was before.
     own = {
-        step: {name: n for name, n in run[step].items() if not name.startswith("List")}
-        for step in run
-        if step != "large_bytes"
+        step: {name: count for name, count in run[step].items() if not name.startswith("List")}
+        for step in ("ingest", "count", "ingest again", "count again")
     }
     planning = of_each_price(own["ingest again"]), of_each_price(own["count again"])
     work = of_each_price(own["ingest"]), of_each_price(own["count"])
