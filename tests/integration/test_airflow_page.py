@@ -299,7 +299,7 @@ def test_a_run_in_the_grid_its_links_its_log_and_its_metrics(tiny, tmp_path, bro
         page.get_by_text("complete_days").first.wait_for()
         page.wait_for_timeout(1500)
         shoot(page, "grid")
-        page.goto(f"{live.client.url}/dags/report_quarter/runs/{run}/tasks/publish")
+        page.goto(f"{live.client.url}/dags/report_quarter/runs/{run}/tasks/publish/details")
         button = page.get_by_role("link", name="Report", exact=True)
         button.wait_for()
         page.get_by_role("link", name="Dask dashboard").wait_for()
