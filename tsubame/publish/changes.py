@@ -126,6 +126,10 @@ def _inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
     return found
 
 
+_NAMES = ("key", "day", "sensor_id")
+"""What a lineage record of a capture, a day or a sensor is named by."""
+
+
 def _named(value: object) -> dict[str, object]:
     """Return lineage entries by name, whether they are a mapping, a list of records with a key, or plain."""
     if isinstance(value, Mapping):
@@ -133,8 +137,8 @@ def _named(value: object) -> dict[str, object]:
     if isinstance(value, list):
         named: dict[str, object] = {}
         for entry in value:
-            name = entry.get("key", entry) if isinstance(entry, Mapping) else entry
-            named[str(name)] = entry
+            names = (entry.get(name) for name in _NAMES) if isinstance(entry, Mapping) else ()
+            named[str(next(filter(None, names), entry))] = entry
         return named
     return {} if value is None else {"": value}
 
