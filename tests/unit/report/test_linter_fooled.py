@@ -12,6 +12,9 @@ from tsubame.report.document import build_document
 from tsubame.report.figures import plan_figures
 from tsubame.report.linter import lint_edition
 
+pytestmark = pytest.mark.long
+"""Some 1,500 readings of whole editions: ``make proofread``."""
+
 
 @pytest.fixture(scope="module", params=["reassignment", "noted"])
 def edition(request, context):
