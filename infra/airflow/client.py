@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -103,5 +104,5 @@ class Client:
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")
             raise Refused(error.code, f"{method} {path}", text) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise NoAnswer(str(error)) from error

@@ -78,6 +78,24 @@ def _stoppable() -> Iterator[None]:
 
 
 @contextmanager
+def _repeated(progress: ProgressLog) -> Iterator[None]:
+    """Tell every few seconds of a part that takes long that it is still under way."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(SECONDS_BETWEEN_LINES):
+            progress.still()
+
+    thread = threading.Thread(target=repeat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
 def framed() -> Iterator[Callable[[str, int, int], None]]:
     """Yield a progress callback, and turn the pipeline's errors into what Airflow does about them.
 
@@ -91,8 +109,9 @@ def framed() -> Iterator[Callable[[str, int, int], None]]:
         # A closing cluster tells of every connection that it closes.
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        with _stoppable():
-            yield ProgressLog()
+        progress = ProgressLog()
+        with _stoppable(), _repeated(progress):
+            yield progress
     except Rejected as error:
         raise EditionRefused(str(error)) from None
     except (BadInput, UsageError) as error:
@@ -201,10 +220,31 @@ class ProgressLog:
         self._began = 0.0
         self._next_line = 0.0
         self._seen: deque[tuple[float, int]] = deque()
+        self._last: tuple[int, int] = (0, 0)
+        self._changed = 0.0
+        self._lock = threading.Lock()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Take note that ``done`` of the stage's ``total`` parts are done."""
+        with self._lock:
+            self._note(stage, done, total)
+
+    def still(self) -> None:
+        """Tell again how far an unfinished stage is, if nothing has been told for a while."""
+        with self._lock:
+            now = self._clock()
+            done, total = self._last
+            if done < total and now >= self._next_line + SECONDS_BETWEEN_LINES:
+                self._next_line = now + SECONDS_BETWEEN_LINES
+                quiet = now - self._changed
+                progress_log.info(
+                    "%s: %s of %s, the last %s s ago", self._stage, f"{done:,}", f"{total:,}", f"{quiet:,.0f}"
+                )
+
+    def _note(self, stage: str, done: int, total: int) -> None:
         now = self._clock()
+        if (done, total) != self._last or stage != self._stage:
+            self._last, self._changed = (done, total), now
         if stage != self._stage or (self._seen and done < self._seen[-1][1]):
             self._stage, self._began, self._next_line = stage, now, now
             self._seen.clear()

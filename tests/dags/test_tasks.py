@@ -4,6 +4,8 @@ import logging
 import os
 import re
 import signal
+import threading
+import time
 from datetime import date
 
 import pytest
@@ -100,3 +102,32 @@ def test_xcom_is_small_and_faults_are_logged(tasks, caplog):
     assert xcom == {"decoded": 3, "days": 92, "inner": {"rejected": 50}}
     assert "rejected capture tokyo/2023/01/01/0.pcap: is no capture" in caplog.text
     assert "30 more" in caplog.text
+
+
+def test_a_part_that_takes_long_is_told_of_again_and_again(tasks, caplog):
+    now = [0.0]
+    progress = tasks.ProgressLog(lambda: now[0])
+    with caplog.at_level(logging.INFO, "tsubame.progress"):
+        progress.still()
+        progress("decoding", 0, 64)
+        progress("decoding", 1, 64)
+        for second in range(1, 31):
+            now[0] = float(second)
+            progress.still()
+        told = [record.getMessage() for record in caplog.records]
+        progress("decoding", 64, 64)
+        now[0] = 100.0
+        progress.still()
+    assert told[0] == "decoding: 0 of 64"
+    assert told[1:] == [f"decoding: 1 of 64, the last {seconds} s ago" for seconds in (8, 16, 24)]
+    assert caplog.records[-1].getMessage() == "decoding: 64 of 64, done in 30 s"
+
+
+def test_a_task_at_work_tells_so_by_itself(tasks, caplog, monkeypatch):
+    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_LINES", 0.02)
+    with caplog.at_level(logging.INFO, "tsubame.progress"), tasks.framed() as progress:
+        progress("decoding", 1, 2)
+        before = len(caplog.records)
+        time.sleep(0.3)
+    assert len(caplog.records) > before
+    assert "progress" not in {thread.name for thread in threading.enumerate()}
