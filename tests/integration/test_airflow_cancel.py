@@ -174,10 +174,10 @@ def test_services_that_are_stopped_in_the_middle_leave_nothing_running(live, pla
     (dask_configuration / "tsubame.yaml").unlink(missing_ok=True)
     day = place / "captures" / "jp-a" / "2023" / "01" / "20"
     capture = next(day.iterdir())
-    for number in range(CAPTURES // 4):
+    for number in range(CAPTURES):
         os.link(capture, day / f"again-{number:05}{''.join(capture.suffixes)}")
     under_way(live, place, lambda: len(workers_of(live)))
     live.stop(signal.SIGINT)
-    assert flows(place) < CAPTURES // 4
+    assert flows(place) < CAPTURES
     with socket.create_server(("127.0.0.1", int(live.env["PORT"]))):
         pass
