@@ -21,8 +21,10 @@ from tests.integration.airflow_live import http_server
 from tsubame.capture.accounting import Accounting
 from tsubame.keys import LedgerKey, counts_key
 from tsubame.periods import day_bounds
-from tsubame.pipeline.counts import DayRecord
+from tsubame.pipeline.ledger import DayRecord
 from tsubame.pipeline.watching import watch_day
+from tsubame.provenance import sha256_of
+from tsubame.schemas import COUNTS
 from tsubame.settings import Settings
 from tsubame.stores import Store
 
@@ -86,14 +88,19 @@ def put_day(settings: Settings, day: date, packets: int, age_days: int) -> None:
     snapshot = {"registries": {"ripencc": {"age_days": age_days}, "apnic": {"age_days": 0}}}
     names = {field.name: "" for field in fields(DayRecord)}
     known = {"day": day, "digest": "0" * 16, "accounting": Accounting(), "captures": (), "packets": {}}
-    record = DayRecord(**{**names, **known, "snapshot": snapshot})
-    table = pa.table({
-        "sensor_id": pa.array(["jp-01", "jp-02"]).dictionary_encode(),
-        "protocol": pa.array([6, 6], pa.uint8()), "dst_port": pa.array([37215, 37215], pa.uint16()),
-        "packets": pa.array([packets, packets], pa.uint64()),
-    })  # fmt: skip
+    given = {
+        "sensor_id": ["jp-01", "jp-02"], "protocol": [6, 6], "dst_port": [37215, 37215], "packets": [packets, packets],
+    }  # fmt: skip
+    empty = {"day": [day, day]} | {
+        name: ["", ""] if pa.types.is_dictionary(kind) or pa.types.is_string(kind) else [0, 0]
+        for name, kind in ((field.name, field.type) for field in COUNTS.arrow())
+        if name != "day"
+    }
+    table = pa.table({name: (empty | given)[name] for name in COUNTS.names}, schema=COUNTS.arrow())
     content = io.BytesIO()
     pq.write_table(table, content)
+    sealed = {"counts_sha256": sha256_of(content.getvalue()), "snapshot": snapshot, "incomplete": ()}
+    record = DayRecord(**{**names, **known, **sealed})
     lake = Store(settings.lake_url)
     lake.put(counts_key(day), content.getvalue())
     lake.put(LedgerKey(day, record.digest).key, record.to_json())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tsubame.cli.main import main
+from tsubame.errors import DamagedObject
 from tsubame.periods import Quarter
 from tsubame.pipeline.counts import count_days
 from tsubame.pipeline.freshness import basis_of, keep_basis, ledger_states, quarter_states, span_of, stale_quarters
@@ -99,7 +100,7 @@ def test_a_quarter_through_its_life(settings, capsys, tmp_path):
     assert capsys.readouterr().out.startswith("2023Q1  stale    edition 3")
 
 
-def test_the_observation_pages_data(settings):
+def test_the_observation_pages_data(settings, capsys):
     captures = Path(settings.captures_url)
     shutil.rmtree(captures / "jp-a/2023/01/20")
     (cut,) = list((captures / "de-a/2023/01/22").iterdir())
@@ -135,3 +136,17 @@ def test_the_observation_pages_data(settings):
     assert not [notice for notice in quiet.notices if notice.kind == "event"]
     loud = watch_day(settings, date(2023, 1, 25), ratio=0.5)
     assert [notice.kind for notice in loud.notices] == ["event"] * len(loud.notices)
+
+    # What rotted is told by name; the command tells the rest all the same.
+    for path in Path(settings.lake_url).rglob("*day=2023-01-14*/*.parquet"):
+        path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(DamagedObject, match=r"2023-01-14.*tsubame count"):
+        current_ranks(settings, date(2023, 1, 27))
+    with pytest.raises(DamagedObject, match="2023-01-14"):
+        watch_day(settings, date(2023, 1, 20), ratio=5)
+    (record,) = Path(settings.lake_url).rglob("2023-01-25*.json")
+    record.write_bytes(record.read_bytes().replace(b'"days"', b'"dayz"', 1)[:-9])
+    assert main(["status", "--from", "2023-01-20", "--to", "2023-01-31"]) == 0
+    said = capsys.readouterr()
+    assert "jp-b" in said.out
+    assert "are not what was counted" in said.err

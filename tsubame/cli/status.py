@@ -8,7 +8,7 @@ from typing import Any
 
 from tsubame.cli.days import add_span
 from tsubame.cli.output import print_json, warn
-from tsubame.errors import TsubameError, Unavailable, UsageError
+from tsubame.errors import DamagedObject, TsubameError, Unavailable, UsageError
 from tsubame.periods import Quarter, parse_day
 
 _LETTERS = {
@@ -50,10 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     status = sensor_status(settings, first, last)
     try:
         counted = counted_days(settings, first, last)
-    except Unavailable:
-        raise
     except TsubameError as error:
-        # What was delivered is told all the same.
+        if isinstance(error, Unavailable) and not isinstance(error, DamagedObject):
+            raise
+        # What was delivered is told all the same, though days were counted by other code or are damaged.
         counted = None
         warn(str(error))
     if arguments.json:

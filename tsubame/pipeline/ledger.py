@@ -19,7 +19,7 @@ from tsubame.errors import DamagedObject, NotReady
 from tsubame.keys import counts_key, sources_key
 from tsubame.pipeline.inventory import list_ledger
 from tsubame.provenance import canonical_json, sha256_of
-from tsubame.schemas import COUNTS, SOURCES
+from tsubame.schemas import COUNTS, SOURCES, TableSchema
 from tsubame.settings import Settings
 from tsubame.stores import Store
 
@@ -108,7 +108,7 @@ def refuse_damaged(settings: Settings, days: Collection[date]) -> None:
     if days:
         raise DamagedDays(
             f"{len(days)} days are not what was counted", days=days,
-            key=Store(settings.lake_url).locate(counts_key(min(days))), hint="Count them again.",
+            key=Store(settings.lake_url).locate(counts_key(min(days))), hint="Run `tsubame count` for them.",
         )  # fmt: skip
 
 
@@ -139,14 +139,22 @@ def read_day(settings: Settings, record: DayRecord) -> tuple[pa.Table, pa.Table]
     Raises:
         DamagedDays: they are not, or are gone.
     """
+    sources = _read_table(settings, record.day, sources_key(record.day), record.sources_sha256, SOURCES)
+    return read_counts(settings, record), sources
+
+
+def read_counts(settings: Settings, record: DayRecord) -> pa.Table:
+    """Read a day's counts (schema COUNTS) as its record says they were written.
+
+    Raises:
+        DamagedDays: they are not, or are gone.
+    """
+    return _read_table(settings, record.day, counts_key(record.day), record.counts_sha256, COUNTS)
+
+
+def _read_table(settings: Settings, day: date, key: str, sha256: str, schema: TableSchema) -> pa.Table:
     lake = Store(settings.lake_url)
-    tables = []
-    for key, sha256, schema in (
-        (counts_key(record.day), record.counts_sha256, COUNTS),
-        (sources_key(record.day), record.sources_sha256, SOURCES),
-    ):
-        content = lake.read(key) if lake.exists(key) else b""
-        if sha256_of(content) != sha256:
-            refuse_damaged(settings, [record.day])
-        tables.append(pq.read_table(pa.BufferReader(content), use_threads=False).select(list(schema.names)))
-    return tables[0], tables[1]
+    content = lake.read(key) if lake.exists(key) else b""
+    if sha256_of(content) != sha256:
+        refuse_damaged(settings, [day])
+    return pq.read_table(pa.BufferReader(content), use_threads=False).select(list(schema.names))

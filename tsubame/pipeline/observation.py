@@ -7,8 +7,9 @@ in memory: a second look lists, and reads only days that were counted since.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from threading import Lock
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tsubame.capture.accounting import Accounting
+from tsubame.errors import DamagedObject
 from tsubame.keys import CaptureKey, LedgerKey, counts_key, edition_prefix, verdict_key
 from tsubame.periods import ONE_DAY, Quarter, days_between
 from tsubame.pipeline.freshness import ledger_states, span_of
@@ -106,10 +108,25 @@ def _newest(ledger: Mapping[date, Sequence[LedgerKey]]) -> dict[date, LedgerKey]
     return {day: keys[-1] for day, keys in ledger.items()}
 
 
+@contextmanager
+def _intact(url: str, key: str) -> Iterator[None]:
+    """Turn what reading a changed object raises into what can be done about it."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise DamagedObject(
+            "is not what was counted", key=Store(url).locate(key), hint="Run `tsubame count` for its day."
+        ) from error
+
+
 def _read_record(place: tuple[str, LedgerKey]) -> dict[str, Any]:
     """Return, of a ledger record, the letter of each sensor that delivered, and the day's packets."""
     url, key = place
-    record = json.loads(Store(url).read(key.key))
+    with _intact(url, key.key):
+        return _summary(json.loads(Store(url).read(key.key)), key)
+
+
+def _summary(record: Mapping[str, Any], key: LedgerKey) -> dict[str, Any]:
     letters: dict[str, str] = {}
     on_time: set[str] = set()
     for item in record["captures"]:
@@ -207,7 +224,8 @@ def _read_sums(place: tuple[str, LedgerKey, tuple[str, ...]]) -> dict[str, pa.Ta
     url, key, domestic = place
     columns = ["sensor_id", "protocol", "dst_port", "region", "packets"]
     content = Store(url).read(counts_key(key.day))
-    table = pq.read_table(pa.BufferReader(content), columns=columns, use_threads=False)
+    with _intact(url, counts_key(key.day)):
+        table = pq.read_table(pa.BufferReader(content), columns=columns, use_threads=False)
     table = table.filter(pc.is_in(pc.cast(table["sensor_id"], pa.string()), pa.array(domestic, pa.string())))
     regions = table.set_column(3, "region", pc.cast(table["region"], pa.string()))
     regions = regions.filter(pc.not_equal(regions["region"], ""))

@@ -8,14 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from tsubame.keys import counts_key
 from tsubame.periods import ONE_DAY, days_between
-from tsubame.pipeline.inventory import list_ledger, read_registry
-from tsubame.pipeline.ledger import read_records
+from tsubame.pipeline.inventory import read_registry
+from tsubame.pipeline.ledger import read_counts, read_records
 from tsubame.settings import Settings
-from tsubame.stores import Store
 
 WINDOW_DAYS = 10
 """As the report's own ratios: a day against the mean of the ten before."""
@@ -25,7 +22,6 @@ FEWEST_PACKETS = 50
 """Packets per domestic sensor that was up; below, a ratio is chance."""
 OLDEST_DAYS = 3
 """Age from which a registry's file in use is stale."""
-_COLUMNS = ["sensor_id", "protocol", "dst_port", "packets"]
 _PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP"}
 
 
@@ -65,6 +61,7 @@ def watch_day(settings: Settings, day: date, *, ratio: float) -> DayNotices:
 
     Raises:
         NotReady: an interrupted run left a day half counted.
+        DamagedDays: counts or records are not what was written.
         BadInput: the sensor registry is missing or malformed.
         Unavailable: the store does not answer.
     """
@@ -82,14 +79,13 @@ def _stale_delegations(settings: Settings, day: date) -> list[Notice]:
 
 
 def _events(settings: Settings, day: date, ratio: float) -> list[Notice]:
-    lake = Store(settings.lake_url)
     domestic = pa.array([sensor.sensor_id for sensor in read_registry(settings) if sensor.domestic], pa.string())
     before = list(days_between(day - timedelta(days=WINDOW_DAYS), day - ONE_DAY))
-    counted = list_ledger(lake, before[0], day)
+    counted = read_records(settings, before[0], day)
     if day not in counted or sum(each in counted for each in before) < FEWEST_DAYS:
         return []
-    today = _per_sensor(lake, day, domestic)
-    past = [_per_sensor(lake, each, domestic) for each in before if each in counted]
+    today = _per_sensor(read_counts(settings, counted[day]), domestic)
+    past = [_per_sensor(read_counts(settings, counted[each]), domestic) for each in before if each in counted]
     found = []
     for (protocol, port), mean in today.items():
         usual = sum(each.get((protocol, port), 0.0) for each in past) / len(past)
@@ -102,10 +98,9 @@ def _events(settings: Settings, day: date, ratio: float) -> list[Notice]:
     return [notice for _, notice in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _per_sensor(lake: Store, day: date, domestic: pa.Array) -> dict[tuple[int, int], float]:
+def _per_sensor(counts: pa.Table, domestic: pa.Array) -> dict[tuple[int, int], float]:
     """Return packets of each (protocol, port) per domestic sensor that was up."""
-    table = pq.read_table(pa.BufferReader(lake.read(counts_key(day))), columns=_COLUMNS, use_threads=False)
-    table = table.filter(pc.is_in(pc.cast(table["sensor_id"], pa.string()), domestic))
+    table = counts.filter(pc.is_in(pc.cast(counts["sensor_id"], pa.string()), domestic))
     up = max(1, len(pc.unique(table["sensor_id"])))
     sums = table.group_by(["protocol", "dst_port"], use_threads=False).aggregate([("packets", "sum")])
     columns = (sums[name].to_pylist() for name in ("protocol", "dst_port", "packets_sum"))
