@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from tsubame.analysis import results
-from tsubame.analysis.results import Interval, QuarterAnalysis, Reassignment, RegionStep
-from tsubame.periods import ONE_DAY
+from tsubame.analysis.results import Interval, QuarterAnalysis, Ratio, Reassignment, RegionStep
+from tsubame.periods import ONE_DAY, Quarter
 from tsubame.report.cutoffs import PRINTED_RANKS
 from tsubame.report.narrative import Bilingual, day_text, times_text
 
@@ -269,8 +269,7 @@ def say_step(step: RegionStep, name: Bilingual) -> Bilingual:
     event, ratio = step.event, step.event.ratio
     rises = event.factor > 1
     times = "" if ratio is None or ratio.value is None else times_text(ratio.value)
-    about_ja = f"（{len(ratio.numerator)}日間平均で約{times}倍）" if ratio and times else ""
-    about_en = f" to about {times} times (by {len(ratio.numerator)}-day means)" if ratio and times else ""
+    about_ja, about_en = _about(ratio, times) if ratio and times else ("", "")
     own = (
         (
             "四半期初日の割り当てに固定した集計でも同じ変化が見られます。",
@@ -298,6 +297,17 @@ def say_step(step: RegionStep, name: Bilingual) -> Bilingual:
         f"IPアドレス帯の割り当ての変更では説明できません。{own[0]}",
         f"From about {day_text(event.onset, 'en')} packets from {en} {'rose' if rises else 'fell'}{about_en}. "
         f"{near_en}: it is not explained by a reassignment. {own[1]}".strip(),
+    )
+
+
+def _about(ratio: Ratio, times: str) -> Bilingual:
+    """Say how large a step is, and where its figure cannot show it: against days of the quarter before."""
+    days = len(ratio.numerator)
+    if Quarter.of(ratio.denominator.last) == Quarter.of(ratio.numerator.first):
+        return f"（{days}日間平均で約{times}倍）", f" to about {times} times (by {days}-day means)"
+    return (
+        f"（{days}日間平均で、前四半期末の約{times}倍）",
+        f" to about {times} times the end of the previous quarter (by {days}-day means)",
     )
 
 

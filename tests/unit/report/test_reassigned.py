@@ -1,12 +1,13 @@
 """Each verdict has its words, in both languages, and no word of another one."""
 
 import dataclasses
+import datetime as dt
 from datetime import date
 
 import pytest
 
 from tsubame.analysis import results
-from tsubame.analysis.results import Event, Evidence, RegionStep
+from tsubame.analysis.results import Event, Evidence, Ratio, RegionStep
 from tsubame.periods import Window
 from tsubame.report.claims import derive_claims
 from tsubame.report.reassigned import say_quiet, say_reasons, say_reassignment, say_step
@@ -116,6 +117,26 @@ def test_a_fall_is_called_a_fall():
     assert "減少しました" in ja
     assert "fell" in en
     assert "同じ変化が見られます" not in ja
+
+
+@pytest.mark.parametrize(
+    ("onset", "ja_says", "en_says"),
+    [
+        (date(2023, 2, 11), "（10日間平均で約0.5倍）", "fell to about 0.5 times (by 10-day means)"),
+        (
+            date(2023, 1, 1),
+            "（10日間平均で、前四半期末の約0.5倍）",
+            "fell to about 0.5 times the end of the previous quarter (by 10-day means)",
+        ),
+    ],
+)
+def test_a_step_on_the_first_day_says_what_it_is_measured_against(onset, ja_says, en_says):
+    one, ten = dt.timedelta(days=1), dt.timedelta(days=10)
+    ratio = Ratio(0.5, None, Window(onset, onset + 9 * one), Window(onset - ten, onset - one), "")
+    step = RegionStep("NL", event(onset, 0.5, ratio=ratio), None, results.NOT_EXPLAINED)
+    ja, en = say_step(step, NAMES[1])
+    assert ja_says in ja
+    assert en_says in en
 
 
 def quiet_items(item, number):
