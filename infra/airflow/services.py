@@ -62,6 +62,7 @@ class Services:
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _lock: IO[str] | None = None
     _others: list[psutil.Process] = field(default_factory=list)
+    _awaited: set[int] = field(default_factory=set)
 
     def __enter__(self) -> Services:
         control(_PR_SET_CHILD_SUBREAPER, 1)
@@ -128,12 +129,17 @@ class Services:
                 raise self._died(name, process.returncode)
         self._reap()
 
+    def leave_to_starter(self, pid: int) -> None:
+        """Leave a child's exit status to whoever started it beside the services and waits for it."""
+        self._awaited.add(pid)
+
     def _reap(self) -> None:
         """Take note of the end of what lost its parent: as its heir this process must, or it stays as a zombie.
 
-        What a service started is of the service's session; what this process started itself is of its own.
+        What a service started is of the service's session; what this process started itself is of its own, unless
+        it was named to ``leave_to_starter``.
         """
-        known = {process.pid for process in (*self._processes.values(), *self._others)}
+        known = {process.pid for process in (*self._processes.values(), *self._others)} | self._awaited
         for child in psutil.Process().children():
             with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, ChildProcessError):
                 foreign = child.pid not in known and os.getsid(child.pid) != os.getsid(0)

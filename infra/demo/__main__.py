@@ -67,6 +67,7 @@ def run(services: Services) -> list[dict[str, Any]]:
     simulation = Simulation(
         os.environ.get("SCENARIO") or "2023Q1", os.environ.get("SCALE") or "1", services.deployment, say
     )
+    services.leave_to_starter(simulation.pid)
 
     def hold(_: Any) -> None:
         # Runs that an interrupted demo left must not begin before all captures are there.
