@@ -112,7 +112,7 @@ def detect_events(series: DailySeries, *, threshold: float = THRESHOLD) -> tuple
 def _prepare(series: DailySeries) -> Counted | None:
     packets = np.array(series.packets, np.float64)
     per_sensor = np.array(series.per_sensor, np.float64)
-    at = np.flatnonzero(~np.isnan(packets))
+    at = np.flatnonzero(_whole(packets))
     at = at[~_gaps(packets[at])]
     if len(at) < FEWEST_DAYS or packets[at].mean() < FEWEST_PACKETS:
         return None
@@ -126,6 +126,22 @@ def _prepare(series: DailySeries) -> Counted | None:
     weekday = (series.days[0].weekday() + at) % 7
     base = np.column_stack([np.ones(len(at)), *(weekday == day for day in range(7))]).astype(np.float64)
     return Counted(at, kept, sensors, base)
+
+
+def _whole(packets: np.ndarray) -> np.ndarray:
+    """Say which days are observed, as far as is known from end to end, (days,) bool.
+
+    Observation stops and begins within a day: a day beside one without any sensor up, with fewer packets than the
+    days on its other side, has a part of them.
+    """
+    up: np.ndarray = ~np.isnan(packets)
+    whole = up.copy()
+    for day in np.flatnonzero(up):
+        before, after = packets[max(0, day - GAP_DAYS) : day], packets[day + 1 : day + 1 + GAP_DAYS]
+        for beside, others in ((after[:1], before), (before[-1:], after)):
+            if np.isnan(beside).any() and not np.isnan(others).all():
+                whole[day] &= packets[day] >= np.nanmedian(others)
+    return whole
 
 
 def _absorbed(templates: Templates, fit: Fit) -> np.ndarray:

@@ -61,6 +61,22 @@ def test_a_burst_with_days_down():
     assert found.ratio.value == pytest.approx(5, rel=0.25)
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 70), (20, 89), (15, 75)])
+def test_the_part_of_a_day_on_which_observation_began_or_ended_is_no_event(first, last):
+    cut = np.zeros(90)
+    cut[first] = cut[last] = np.log(0.2)
+    # Only a day beside days without a sensor is such a part; the quarter's own first and last day are whole.
+    cut[[0, 89]] = 0
+    down = set(range(90)) - set(range(first, last + 1))
+    for seed in range(3):
+        assert detect_events(series_of(cut, seed=seed, down=down)) == ()
+
+
+def test_a_burst_beside_days_down_is_seen():
+    (found,) = detect_events(series_of(np.log(6) * ((DAYS >= 50) & (DAYS < 53)), down=(53, 54)))
+    assert (found.kind, found.onset, found.end) == ("burst", Q.days[50], Q.days[52])
+
+
 def test_a_spike_is_compared_with_what_was_before_the_first_linked_burst():
     """The seed's figure 3: 19-21 February, again from 25 February, ×6 on the 28th, decaying."""
     at = [date(2023, 2, d) for d in (19, 25, 28)]
