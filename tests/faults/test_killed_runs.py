@@ -66,10 +66,13 @@ def replaced(calm, tiny, tmp_path_factory):
 def test_a_run_after_a_capture_was_replaced(fault, cluster, replaced, tmp_path, prefix, number, moment):
     done = "a capture was replaced; the run that follows is killed; then run again"
     with fault(f"kill -9, {moment}: deletion of {prefix[1:]}…", done) as told:
-        settings = settings_in(tmp_path, Path(replaced.captures_url).parent)
-        shutil.copytree(replaced.lake_url, settings.lake_url)
+        settings, calmly = (
+            settings_in(tmp_path / name, Path(replaced.captures_url).parent) for name in ("killed", "calm")
+        )
+        for each in (settings, calmly):
+            shutil.copytree(replaced.lake_url, each.lake_url)
         killed(settings, "days", prefix, number, moment)
         run_days(settings)
-        run_days(replaced)
-        assert objects(settings.lake_url) == objects(replaced.lake_url)
+        run_days(calmly)
+        assert objects(settings.lake_url) == objects(calmly.lake_url)
         told.held = TO_THE_BYTE

@@ -220,7 +220,7 @@ def lived(simulated, settings, database, canaries, tmp_path_factory):
         "AIRFLOW_HOME": str(home), "PORT": str(free_port()), "DATABASE": database.url,
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG", "TSUBAME_APPROVAL_HOURS": "0",
         # Every task asks: the days of the scenario are long late.
-        "TSUBAME_DEADLINE_HOURS": "0", "TSUBAME_EVENT_RATIO": "0.001", "TSUBAME_GRACE_HOURS": "0",
+        "TSUBAME_DEADLINE_HOURS": "0", "TSUBAME_EVENT_RATIO": "1", "TSUBAME_GRACE_HOURS": "0",
     }  # fmt: skip
     answers: dict[str, bytes] = {}
     live = airflow_live.Live(environment, place / "said.txt")
