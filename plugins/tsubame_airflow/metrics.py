@@ -70,7 +70,7 @@ def metrics_of(told: Mapping[str, Any], *, zone: str | None = None, now: datetim
         if zone and told["counted"]:
             end = day_bounds(date.fromisoformat(max(told["counted"])), load_zone(zone))[1]
             yield GAUGE, "counts.lag_seconds", max(0, round((now - end).total_seconds()))
-    for part in ("ingest", "counts", "previous"):
+    for part in ("ingest", "counts", "previous", "ingest_before"):
         if isinstance(told.get(part), Mapping):
             yield from metrics_of(told[part], now=now)
 

@@ -164,3 +164,11 @@ def test_where_metrics_go_is_one_setting(tmp_path):
 def test_a_receiver_of_metrics_of_no_known_kind_is_named(tmp_path, setting):
     with pytest.raises(UsageError, match="TSUBAME_METRICS: no receiver of metrics"):
         deploy({"AIRFLOW_HOME": str(tmp_path), "TSUBAME_METRICS": setting})
+
+
+def test_what_was_decoded_for_a_quarter_that_is_not_counted_is_sent_too(in_process):
+    told = {"quarter": "2023Q1", "ingest": {**INGEST, "decoded": 0}, "previous": None, "ingest_before": INGEST}
+    sent = [
+        value for _, name, value in in_process.metrics.metrics_of(told, now=datetime.now(UTC)) if "captures" in name
+    ]
+    assert sorted(sent) == [0, 3]

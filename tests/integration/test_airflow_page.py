@@ -1,4 +1,4 @@
-"""The observation page inside Airflow's UI: who may see it, how long it takes, what it looks like."""
+"""The observation page inside Airflow's UI: who may see it, how long it takes, what it looks like, links, metrics."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -178,6 +181,17 @@ def shoot(page, name: str) -> None:
         page.screenshot(path=Path(SHOTS, f"{name}.png"))
 
 
+def opened(context, address: str):
+    """Return the page, of the same tab or a new one, that a link led to."""
+    for _ in range(60):
+        for page in context.pages:
+            if page.url.endswith(address):
+                page.wait_for_load_state()
+                return page
+        context.pages[0].wait_for_timeout(500)
+    raise AssertionError([page.url for page in context.pages])
+
+
 def open_observation(page):
     """Go to the page by Airflow's navigation; returns the frame that it is in."""
     page.get_by_role("link", name="TSUBAME").or_(page.get_by_role("button", name="TSUBAME")).first.click()
@@ -233,3 +247,87 @@ def test_nobody_sees_the_page_without_logging_in(server, browser):
     answer = page.goto(f"{deployment.url}/tsubame/")
     assert answer.status == 401
     page.close()
+
+
+@contextlib.contextmanager
+def statsd():
+    """A StatsD server that adds up what it hears."""
+    heard: Counter[str] = Counter()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(0.2)
+        ended = threading.Event()
+
+        def listen() -> None:
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    for line in listener.recv(65535).decode().splitlines():
+                        name, _, value = line.partition(":")
+                        heard[name] += float(value.partition("|")[0])
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield f"statsd://127.0.0.1:{listener.getsockname()[1]}", heard
+        finally:
+            ended.set()
+            thread.join()
+
+
+def test_a_run_in_the_grid_its_links_its_log_and_its_metrics(tiny, tmp_path, browser, dask_address):
+    for name in ("captures", "delegations"):
+        shutil.copytree(tiny / name, tmp_path / name)
+    (tmp_path / "captures" / "truth.json").unlink()
+    captures = [path for path in (tmp_path / "captures").rglob("*.pcap*") if path.is_file()]
+    dashboard = "http://127.0.0.1:8787/status"
+    with statsd() as (receiver, heard), airflow_live.services(
+        tmp_path, DASK_SCHEDULER_ADDRESS=dask_address, TSUBAME_METRICS=receiver, TSUBAME_DASK_DASHBOARD_URL=dashboard,
+    ) as live:  # fmt: skip
+        live.unpause("report_quarter")
+        run = live.trigger("report_quarter", "2023Q1")
+        assert live.await_run("report_quarter", run) == "success"
+        where = f"/dags/report_quarter/dagRuns/{run}/taskInstances"
+        tasks = [task["task_id"] for task in live.tasks("report_quarter", run)]
+        links = {task: live.client.get(f"{where}/{task}/links")["extra_links"] for task in tasks}
+        assert links["publish"]["Report"] == "/tsubame/site/2023Q1/editions/1/index.html"
+        assert links["validate"]["Data Docs"] == "/tsubame/validation/2023Q1/docs/index.html"
+        on_dask = {name for name, each in links.items() if each["Dask dashboard"] == dashboard}
+        assert on_dask == {"complete_days", "validate", "publish"}
+        for task in ("complete_days", "validate", "publish"):
+            assert len(json.dumps(live.xcom("report_quarter", run, task))) < 4000
+        (log,) = live.logs("report_quarter", run, "complete_days")
+        assert "captures → flows" in log.read_text()
+
+        page = login(browser, live.client.url, "admin", live.client.password(), locale="en-GB")
+        inside = open_observation(page)
+        inside.locator("#runs table").wait_for()
+        quarter = inside.locator("#quarters tbody tr").first.inner_text()
+        assert all(word in quarter for word in ("2023Q1", "current", "edition 1", "success")), quarter
+        inside.locator("#ports-title").scroll_into_view_if_needed()
+        inside.locator("#runs").scroll_into_view_if_needed()
+        shoot(page, "page-quarters-runs")
+        page.goto(f"{live.client.url}/dags/report_quarter")
+        page.get_by_text("complete_days").first.wait_for()
+        page.wait_for_timeout(1500)
+        shoot(page, "grid")
+        page.goto(f"{live.client.url}/dags/report_quarter/runs/{run}/tasks/publish/details")
+        button = page.get_by_role("link", name="Report", exact=True)
+        button.wait_for()
+        page.get_by_role("link", name="Dask dashboard").wait_for()
+        shoot(page, "task-links")
+        button.click()
+        report = opened(page.context, "/tsubame/site/2023Q1/editions/1/index.html")
+        assert "2023" in report.title()
+        shoot(report, "report-in-airflow")
+        page.goto(f"{live.client.url}/dags/report_quarter/runs/{run}/tasks/complete_days")
+        page.get_by_text("captures → flows").first.wait_for()
+        shoot(page, "task-log")
+        page.goto(f"{live.client.url}/tsubame/validation/2023Q1/docs/index.html")
+        assert page.locator("body").inner_text()
+        assert page.errors == []
+        page.context.close()
+    assert heard["airflow.tsubame.ingest.captures"] == len(captures)
+    assert heard["airflow.tsubame.ingest.bytes"] == sum(path.stat().st_size for path in captures)
+    assert 0 < heard["airflow.tsubame.ingest.packets"] <= heard["airflow.tsubame.ingest.records"]
+    assert heard["airflow.tsubame.counts.days"] >= 90
+    assert heard["airflow.ti_successes"] == 4

@@ -60,7 +60,11 @@ def test_a_quarter_through_its_life(settings, capsys, tmp_path):
     assert main(["status", "--quarters", "2023Q1..2022Q1"]) == 2
     capsys.readouterr()
 
-    complete_quarter(settings, Q1, previous=True)
+    # Captures of the quarter's first weeks may bear on the one before: what was decoded for it is told, too.
+    done = complete_quarter(settings, Q1, previous=True)
+    assert done.previous is None
+    told = [done.ingest.as_dict(), done.as_dict()["ingest_before"]]
+    assert sum(each["decoded"] for each in told) == len(list(captures.rglob("*.pcap*")))
     publish(settings)
     assert state(settings) == ("current", ())
     assert stale_quarters(settings, date(2023, 1, 1), date(2023, 1, 31), now=NOW) == ()

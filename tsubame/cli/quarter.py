@@ -38,8 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.previous and done.previous is None:
                 warn(f"{quarter.previous} has too few days with data: previous ranks are left out")
             # A file that is no capture is named here and counted in the report; it does not stop it.
-            for each in filter(None, (done.previous, done)):
-                report_faults(each.ingest)
+            earlier = done.previous.ingest if done.previous else done.ingest_before
+            for each in filter(None, (earlier, done.ingest)):
+                report_faults(each)
         verdict = _validated(settings, quarter, now, progress)
         edition = publish_quarter(settings, quarter, now=now, progress=progress)
     for note in verdict.get("notes", []):

@@ -32,12 +32,14 @@ class QuarterSummary:
 
     Attributes:
         previous: what was done for the quarter before; None when it has too few days with data to rank.
+        ingest_before: in that case, what was decoded all the same while its captures were looked for.
     """
 
     quarter: Quarter
     ingest: IngestSummary
     counts: CountSummary
     previous: QuarterSummary | None = None
+    ingest_before: IngestSummary | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as JSON-ready values."""
@@ -46,6 +48,7 @@ class QuarterSummary:
             "ingest": self.ingest.as_dict(),
             "counts": self.counts.as_dict(),
             "previous": self.previous.as_dict() if self.previous else None,
+            "ingest_before": self.ingest_before.as_dict() if self.ingest_before else None,
         }
 
 
@@ -82,11 +85,13 @@ def complete_quarter(
         SetAside: after all others are decoded and counted: captures that kill their workers.
     """
     before: QuarterSummary | None = None
+    ingest_before: IngestSummary | None = None
     if previous:
-        ingest = ingest_days(settings, quarter.previous.first_day, quarter.previous.last_day, progress=progress)
+        span = quarter.previous.first_day, quarter.previous.last_day
+        ingest_before = ingest_days(settings, *span, progress=progress)
         if has_data(settings, quarter.previous):
-            counts = count_days(settings, quarter.previous.first_day, quarter.previous.last_day, progress=progress)
-            before = QuarterSummary(quarter.previous, ingest, counts)
+            before = QuarterSummary(quarter.previous, ingest_before, count_days(settings, *span, progress=progress))
+            ingest_before = None
     # A day earlier than the lead: a day counts only if the one before was observed, too.
     begin = quarter.first_day - timedelta(days=LEAD_DAYS + 1)
     ingest = ingest_days(settings, begin, quarter.last_day, progress=progress)
@@ -99,7 +104,7 @@ def complete_quarter(
     first = min((*lead_days(settings, quarter), quarter.first_day))
     counts = count_days(settings, first, quarter.last_day, progress=progress)
     _refuse_incomplete(quarter, counts, before)
-    return QuarterSummary(quarter, ingest, counts, before)
+    return QuarterSummary(quarter, ingest, counts, before, ingest_before)
 
 
 def _refuse_incomplete(quarter: Quarter, counts: CountSummary, before: QuarterSummary | None) -> None:
