@@ -114,6 +114,14 @@ class Store:
         Raises:
             Unavailable: the store does not answer or refuses.
         """
+        return [name for name, is_folder in self.entries(prefix) if is_folder]
+
+    def entries(self, prefix: str = "") -> Sequence[tuple[str, bool]]:
+        """Return the names directly below a folder, sorted, and whether each is a folder; one cheap listing.
+
+        Raises:
+            Unavailable: the store does not answer or refuses.
+        """
         path = self._path(prefix.rstrip("/"))
         with _translated(self.locate(prefix), "cannot be listed"):
             try:
@@ -121,8 +129,13 @@ class Store:
             except (FileNotFoundError, NotADirectoryError) as error:
                 s3.require_bucket(error, self.locate(prefix))
                 return []
-        names = {str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory"}
-        return sorted(names)
+        named = {
+            str(entry["name"]).rstrip("/").rpartition("/")[2]: entry["type"] == "directory"
+            for entry in found
+            # A console's empty "folder/" object lists as its own content.
+            if str(entry["name"]).strip("/") != path.strip("/")
+        }
+        return sorted((name, is_folder) for name, is_folder in named.items() if _TEMPORARY not in name)
 
     @property
     def _is_s3(self) -> bool:

@@ -200,6 +200,10 @@ def _faults(full: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((f"{name} capture {key}", str(reason)) for key, reason in shown)
             if len(value) > len(shown):
                 yield f"{name} captures", f"{len(value) - len(shown):,} more, see `tsubame status`"
+        elif name == "passed_over" and isinstance(value, dict):
+            yield from ((f"not read: {key}", str(reason)) for key, reason in list(value.items())[:_FAULTS_SHOWN])
+            if len(value) > _FAULTS_SHOWN:
+                yield "not read", f"{len(value) - _FAULTS_SHOWN:,} more objects, see `tsubame status`"
         elif name == "unknown_sensors" and value:
             yield "folders that the sensor registry does not name, not read", ", ".join(map(str, value))
         elif name == "notes" and isinstance(value, (list, tuple)):

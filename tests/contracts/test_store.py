@@ -31,6 +31,7 @@ def test_what_is_put_is_listed_and_read(store):
         assert stream.read(4) + stream.read() == b"1" * 10
     assert store.folders() == ["a"]
     assert store.folders("a/") == ["b"]
+    assert store.entries("a") == [("b", True), ("two.bin", False)]
 
 
 def test_an_empty_store_lists_nothing(store):

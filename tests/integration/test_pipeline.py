@@ -229,6 +229,24 @@ def test_foreign_and_cut_captures_are_named_and_stop_nothing(settings, capsys):
     assert len(counted["code_versions"]) == 1
 
 
+def test_what_is_not_read_is_named(settings, capsys):
+    """tcpdump's numbered files, a capture without its day's folders, a folder named by the whole date."""
+    whole = a_capture(settings)
+    sensor = Path(settings.captures_url, "jp-a")
+    for place in (whole.with_name("x.pcap1"), sensor / "loose.pcap", sensor / "2023-01-20" / "x.pcap"):
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(whole.read_bytes())
+    span = ["--from", str(FIRST), "--to", str(LAST)]
+    assert main(["ingest", *span]) == 0
+    said = capsys.readouterr().err.splitlines()
+    misnamed = f"{whole.parent.relative_to(settings.captures_url)}/x.pcap1"
+    for key, why in ((misnamed, "named"), ("jp-a/loose.pcap", "lies where"), ("jp-a/2023-01-20/", "lies where")):
+        assert any(line.startswith(f"tsubame: warning: {key}: not read, ") and why in line for line in said), key
+    assert main(["status", *span, "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert sorted(status["passed_over"]) == sorted([misnamed, "jp-a/2023-01-20/", "jp-a/loose.pcap"])
+
+
 def test_a_quarter_is_validated_published_and_the_same_again(settings):
     from tsubame.pipeline.quarter import complete_quarter
 

@@ -9,6 +9,8 @@ from tsubame.cli.output import print_json, progress_bar, warn
 from tsubame.errors import BadInput, Unavailable, UsageError
 from tsubame.periods import parse_day
 
+_PASSED_OVER_SHOWN = 20
+
 
 def add_parser(subparsers: Any) -> None:
     """Add both commands."""
@@ -64,9 +66,18 @@ def report_faults(summary: Any) -> int:
         warn(f"{key}: {text}, its days are incomplete. Give the workers more memory and run it again.")
     for name in summary.unknown_sensors:
         warn(f"{name}: sensor is not in the registry, its captures are not read. Add it to sensors.csv.")
+    warn_passed_over(summary.passed_over)
     if summary.set_aside:
         return Unavailable.exit_status
     return BadInput.exit_status if summary.rejected or summary.unknown_sensors else 0
+
+
+def warn_passed_over(passed_over: dict[str, str]) -> None:
+    """Print a line for objects that are not read, which may be meant so: a checksum beside a capture is none."""
+    for key, text in list(passed_over.items())[:_PASSED_OVER_SHOWN]:
+        warn(f"{key}: not read, {text}")
+    if (more := len(passed_over) - _PASSED_OVER_SHOWN) > 0:
+        warn(f"{more} more objects are not read, see --json")
 
 
 def _count(arguments: argparse.Namespace, first: Any, last: Any) -> int:

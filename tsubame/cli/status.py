@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tsubame.cli.days import add_span
+from tsubame.cli.days import add_span, warn_passed_over
 from tsubame.cli.output import print_json, warn
 from tsubame.errors import DamagedObject, TsubameError, Unavailable, UsageError
 from tsubame.periods import Quarter, parse_day
@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(counted.as_line())
     for name in status.unknown_sensors:
         warn(f"{name}: sensor is not in the registry, its captures are not read. Add it to sensors.csv.")
+    warn_passed_over(status.passed_over)
     return 0
 
 

@@ -64,6 +64,7 @@ class IngestSummary:
         damaged: captures read in this call that were cut or held damaged records, with what was lost.
         set_aside: captures that killed every worker they were given to in this call; their days are incomplete.
         unknown_sensors: folders that the registry does not name; nothing in them is read.
+        passed_over: objects and folders in sensors' folders that are not read, with the reason.
     """
 
     decoded: int
@@ -74,6 +75,7 @@ class IngestSummary:
     damaged: dict[str, str]
     set_aside: dict[str, str] = field(default_factory=dict)
     unknown_sensors: tuple[str, ...] = ()
+    passed_over: dict[str, str] = field(default_factory=dict)
     days: tuple[date, ...] = field(default=())
     bytes: int = 0
 
@@ -89,6 +91,7 @@ class IngestSummary:
             "damaged": self.damaged,
             "set_aside": self.set_aside,
             "unknown_sensors": list(self.unknown_sensors),
+            "passed_over": self.passed_over,
             "days": [day.isoformat() for day in self.days],
         }
 
@@ -137,6 +140,7 @@ def ingest_days(settings: Settings, first: date, last: date, *, progress: Progre
         damaged={i.capture: text for i in done if not (i.rejected or i.aside) and (text := i.accounting.damage())},
         set_aside={item.capture: SET_ASIDE for item in done if item.aside},
         unknown_sensors=inventory.unknown_sensors,
+        passed_over=inventory.passed_over,
         days=tuple(sorted({day for item in done for day in item.days})),
         bytes=sum(task.capture.info.size for task in tasks),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,7 +24,10 @@ MOST_NAME_BYTES = 200
 """Bytes of a capture's name: file systems hold 255, and flows put what they are of behind it."""
 REACH = EARLY + LATE
 """How far beside a span of report days a capture may bear that is looked at for the span's sake."""
+MISPLACED = "lies where no capture is looked for. Captures lie in <sensor>/<YYYY>/<MM>/<DD>/."
+MISNAMED = "is not named as a capture. Names end in .pcap, .pcapng, .cap or .dmp, compressed with .gz, .zst and so on."
 _LISTINGS_AT_ONCE = 16
+_YEAR = re.compile(r"\d{4}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,15 @@ class Inventory:
         captures: by key.
         flows: all flows objects found, by capture key (more than one only after an interrupted run).
         unknown_sensors: folders of the sensor bucket that the registry does not name.
-        foreign: objects in sensors' folders that are not named as captures.
+        passed_over: objects and folders in sensors' folders that are not read, and why: not named as captures, or not
+            where captures lie.
         unfit: captures whose names flows cannot bear; they are not read.
     """
 
     captures: dict[str, Capture]
     flows: dict[str, list[FlowsKey]]
     unknown_sensors: tuple[str, ...] = ()
-    foreign: tuple[str, ...] = ()
+    passed_over: dict[str, str] = field(default_factory=dict)
     unfit: tuple[str, ...] = ()
     missing: tuple[Capture, ...] = field(init=False)
     obsolete: tuple[FlowsKey, ...] = field(init=False)
@@ -126,12 +131,14 @@ def take_inventory(settings: Settings, first: date, last: date) -> Inventory:
     known = [name for name in folders if name in registry]
     span = (first - EARLY, last + LATE)
     found: dict[str, Capture] = {}
-    foreign: list[str] = []
+    passed_over = _misplaced(captures, known)
     unfit: list[str] = []
     for info in _list_months(captures, "", known, span):
         key = CaptureKey.parse(info.key)
-        if key is None or not key.named_as_capture:
-            foreign.append(info.key)
+        if key is None:
+            passed_over[info.key] = MISPLACED
+        elif not key.named_as_capture:
+            passed_over[info.key] = MISNAMED
         elif not _can_be_kept(key.name):
             unfit.append(info.key)
         elif span[0] <= key.hint <= span[1]:
@@ -141,9 +148,21 @@ def take_inventory(settings: Settings, first: date, last: date) -> Inventory:
         captures=found,
         flows=list_flows(lake, first, last),
         unknown_sensors=tuple(name for name in folders if name not in registry),
-        foreign=tuple(foreign),
+        passed_over=dict(sorted(passed_over.items())),
         unfit=tuple(unfit),
     )
+
+
+def _misplaced(store: Store, folders: Iterable[str]) -> dict[str, str]:
+    """Return what lies beside the years of sensors' folders; no other listing would ever meet it."""
+    with ThreadPoolExecutor(_LISTINGS_AT_ONCE) as pool:
+        found = pool.map(lambda folder: (folder, store.entries(folder)), folders)
+        return {
+            f"{folder}/{name}" + "/" * is_folder: MISPLACED
+            for folder, entries in found
+            for name, is_folder in entries
+            if not (is_folder and _YEAR.fullmatch(name))
+        }
 
 
 def _can_be_kept(name: str) -> bool:

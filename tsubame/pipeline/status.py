@@ -33,12 +33,14 @@ class Status:
         states: for each sensor id, one of ``STATES`` a day.
         unknown_sensors: folders that the registry does not name.
         rejected: keys of captures that are none.
+        passed_over: objects and folders in sensors' folders that are not read, with the reason.
     """
 
     days: tuple[date, ...]
     states: dict[str, tuple[str, ...]]
     unknown_sensors: tuple[str, ...]
     rejected: tuple[str, ...]
+    passed_over: dict[str, str]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as JSON-ready values."""
@@ -47,6 +49,7 @@ class Status:
             "sensors": {name: dict(zip(map(str, self.days), row, strict=True)) for name, row in self.states.items()},
             "unknown_sensors": list(self.unknown_sensors),
             "rejected": list(self.rejected),
+            "passed_over": self.passed_over,
         }
 
 
@@ -72,7 +75,7 @@ def sensor_status(settings: Settings, first: date, last: date) -> Status:
         )
         for sensor in registry
     }
-    return Status(days, states, inventory.unknown_sensors, inventory.rejected)
+    return Status(days, states, inventory.unknown_sensors, inventory.rejected, inventory.passed_over)
 
 
 @dataclass(frozen=True, slots=True)
