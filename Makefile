@@ -22,7 +22,7 @@ demo: setup ## simulate two quarters, run them through Airflow, publish (DETACH=
 test: setup ## every test
 	@$(RUN) -m pytest $(PYTEST)
 
-test-airflow: setup ## what takes a live Airflow minutes, on SQLite and PostgreSQL: schedule, backfill, late data, approval, cancelling (most of an hour)
+test-airflow: setup ## what of a live Airflow takes longest: days and quarters on PostgreSQL, cancelling, secrets, the page at full size
 	@$(RUN) -m pytest -s -m long tests/integration --ignore=tests/integration/hosts $(PYTEST)
 
 faults: setup ## what breaks during runs, a line each in benchmarks/results/<date>-faults.md; hosts need root

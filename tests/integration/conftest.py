@@ -77,7 +77,7 @@ def postgres():
         shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def database(request):
     """Settings that choose where Airflow's metadata are; a new database for each module."""
     import secrets

@@ -20,11 +20,7 @@ from tsubame.periods import Quarter
 from tsubame.pipeline.freshness import quarter_states, span_of
 from tsubame.settings import Settings
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(2400),
-    pytest.mark.long,
-]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(2400)]
 DAG = "report_quarter"
 QUARTERS = span_of(Quarter(2021, 4), Quarter(2023, 3))
 WITH_DATA = {"2022Q4", "2023Q1"}

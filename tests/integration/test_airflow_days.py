@@ -16,7 +16,7 @@ from tests.integration.miscounted import drop_a_row
 from tsubame.periods import Quarter
 from tsubame.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 Q1 = Quarter(2023, 1)
 FETCHED = date(2023, 1, 16)
 LATE = "jp-b/2023/01/24"

@@ -13,7 +13,7 @@ import airflow_live
 
 from tsubame.periods import Quarter
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 DAG = "report_quarter"
 LAG_DAYS = 2
 DAYS = 21
