@@ -1,14 +1,17 @@
 """The undisturbed result, once, and lakes to disturb."""
 
 import shutil
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import dask
 import pytest
 
 from tests.faults.recording import fault  # noqa: F401 - a fixture
 from tests.integration.conftest import dask_address, tiny  # noqa: F401 - fixtures
 from tsubame.periods import Quarter
+from tsubame.pipeline.cluster import connect
 from tsubame.pipeline.counts import count_days
 from tsubame.pipeline.ingest import ingest_days
 from tsubame.pipeline.quarter import complete_quarter
@@ -111,3 +114,20 @@ def counted(calm_quarter, tiny, tmp_path):  # noqa: F811
     settings = settings_in(tmp_path, tiny)
     shutil.copytree(calm_quarter.lake_url, settings.lake_url, ignore=shutil.ignore_patterns("validation", "published"))
     return settings
+
+
+@pytest.fixture
+def own_cluster(monkeypatch):
+    """Gives a cluster of the test's own, whose workers may be ill-treated."""
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+
+    @contextmanager
+    def start(**settings):
+        arguments = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+        arguments |= settings.pop("arguments", {})
+        named = {"tsubame.cluster.class": "distributed.LocalCluster", "tsubame.cluster.arguments": arguments}
+        with dask.config.set({**named, **settings}), connect() as client:
+            client.wait_for_workers(arguments["n_workers"], timeout=60)
+            yield client
+
+    return start

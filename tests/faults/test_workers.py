@@ -4,40 +4,19 @@ import os
 import signal
 import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
-import dask
 import pytest
 
 from tests.faults.conftest import FIRST, LAST, Q1, objects, run_days
 from tests.faults.recording import TO_THE_BYTE
 from tsubame.pipeline import ingest
-from tsubame.pipeline.cluster import SetAside, connect
+from tsubame.pipeline.cluster import SetAside
 from tsubame.pipeline.counts import count_days
 from tsubame.pipeline.quarter import complete_quarter
 
 pytestmark = pytest.mark.long
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 POISON = "jp-b/2023/01/21"
-
-
-@pytest.fixture
-def own_cluster(monkeypatch):
-    """Gives a cluster of the test's own, whose workers may be ill-treated."""
-    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
-
-    @contextmanager
-    def start(**settings):
-        arguments = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-        arguments |= settings.pop("arguments", {})
-        named = {"tsubame.cluster.class": "distributed.LocalCluster", "tsubame.cluster.arguments": arguments}
-        with dask.config.set({**named, **settings}), connect() as client:
-            client.wait_for_workers(arguments["n_workers"], timeout=60)
-            yield client
-
-    return start
 
 
 def slowly(task):
