@@ -14,6 +14,7 @@ The partition key is the quarter: `2023Q1`.
   store or the Dask cluster does not answer; it is tried again by itself. *Skipped*: no capture has a packet of the
   quarter, or no delegation file is old enough.
 - `validate`: the button *Data Docs* shows every expectation. A refusal does not fail it, `decide` deals with it.
+- `suite`, one for each table that was checked, only tells: its name how many expectations hold, its log which do not.
 - `decide` *awaits input*: critical expectations failed and are shown under *Required Actions*. *Approve* publishes
   all the same, and the edition's lineage names you; *Reject*, or no answer in time, fails it with *EditionRefused* and
   nothing is published: mend the cause and clear `complete_days` with what is downstream of it.
@@ -25,7 +26,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import dag, get_current_context, task
 from tsubame_airflow.alarms import quarter_deadline
 from tsubame_airflow.assets import EDITION, STALE_QUARTER
 from tsubame_airflow.deployment import (
@@ -40,8 +41,10 @@ from tsubame_airflow.deployment import (
 )
 from tsubame_airflow.links import DataDocsLink, EditionLink, with_link
 from tsubame_airflow.operators import DecideOnRefusal
-from tsubame_airflow.tasks import ARGUMENTS, brief, framed, require_quarter
+from tsubame_airflow.tasks import ARGUMENTS, brief, framed, require_quarter, tell_suite
 from tsubame_airflow.timetables import QuarterTimetable
+
+from tsubame.validation.suites import SUITES
 
 
 @dag(
@@ -80,6 +83,22 @@ def report_quarter() -> None:
             except Rejected as refused:
                 return brief(refused.verdict)
 
+    @task(
+        multiple_outputs=False,
+        pool=DEFAULT_POOL,
+        execution_timeout=timedelta(minutes=10),
+        map_index_template="{{ told | default(task.op_kwargs['name']) }}",
+    )
+    def suite(name: str, partition_key: str | None = None) -> dict[str, Any]:
+        """Tell what one suite found, in the log and in the task's name; a failed expectation does not fail it."""
+        from tsubame.pipeline.checked import read_suite
+        from tsubame.settings import Settings
+
+        with framed():
+            found = read_suite(Settings.from_environment(), require_quarter(partition_key), name)
+        get_current_context()["told"] = found.summary  # type: ignore[typeddict-unknown-key]
+        return tell_suite(found)
+
     @task(multiple_outputs=False, outlets=[EDITION])
     def publish(partition_key: str | None = None, *, outlet_events: Any = None) -> dict[str, Any]:
         """Write the edition, then the pointer to it."""
@@ -93,7 +112,9 @@ def report_quarter() -> None:
         return edition
 
     decide = DecideOnRefusal(task_id="decide", wait=timedelta(hours=approval_hours()), pool=DEFAULT_POOL)
-    complete_days() >> with_link(validate(), DataDocsLink()) >> decide >> with_link(publish(), EditionLink())
+    validated = with_link(validate(), DataDocsLink())
+    complete_days() >> validated >> decide >> with_link(publish(), EditionLink())
+    validated >> suite.expand(name=list(SUITES))
 
 
 report_quarter()

@@ -169,6 +169,15 @@ def tell_notices(found: Any) -> dict[str, Any]:
     return brief(found)
 
 
+def tell_suite(found: Any) -> dict[str, Any]:
+    """Log a line for each expectation of a suite, and return their numbers as a small XCom."""
+    for check in found.checks:
+        level, said = (logging.INFO, "holds") if check["passed"] else (logging.WARNING, f"fails, {check['severity']}")
+        seen = "" if check["passed"] or not check["found"] else f" Found: {check['found']}"
+        log.log(level, "%s: %s%s", said, check["expected"], seen)
+    return brief(found)
+
+
 def tell_stale(states: Iterable[Any]) -> list[dict[str, Any]]:
     """Log which quarters are stale and why, and return them.
 

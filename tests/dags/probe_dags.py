@@ -39,6 +39,11 @@ def measure_parse(path):
     os._exit(0)
 
 
+def callable_of(task):
+    """The function of a task, mapped or not; what is none documents itself."""
+    return getattr(task, "partial_kwargs", {}).get("python_callable") or getattr(task, "python_callable", task)
+
+
 def main() -> None:
     from pathlib import Path
 
@@ -77,8 +82,10 @@ def main() -> None:
                         "retries": task.retries,
                         "backoff": task.retry_exponential_backoff,
                         "timeout": task.execution_timeout and task.execution_timeout.total_seconds(),
-                        "doc": task.doc or task.doc_md or getattr(task, "python_callable", task).__doc__,
+                        "doc": task.doc or task.doc_md or callable_of(task).__doc__,
                         "pool": task.pool,
+                        "mapped": task.is_mapped,
+                        "named": task.map_index_template,
                         "outlets": [outlet.name for outlet in task.outlets],
                         "upstream": sorted(task.upstream_task_ids),
                     }

@@ -216,3 +216,10 @@ def http_server(answer: Callable[[str, str, bytes], bytes | None]) -> Iterator[s
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def mapped_names(live: Live, dag: str, run_id: str, task: str) -> list[str]:
+    """Return the names that a mapped task's instances show in the grid; none until all have succeeded."""
+    instances = [each for each in live.tasks(dag, run_id) if each["task_id"] == task]
+    done = all(each["state"] == "success" for each in instances)
+    return [each["rendered_map_index"] for each in instances] if done else []

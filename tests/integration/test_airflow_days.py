@@ -161,6 +161,9 @@ def test_a_refused_edition_is_rejected_then_approved_by_a_person(live, place, se
     (refused,) = [alarm for alarm in alarms if alarm["kind"] == "refused_edition"]
     assert refused["text"] in asked["body"]
 
+    named = live.await_("the suites' names", lambda: airflow_live.mapped_names(live, "report_quarter", run, "suite"))
+    assert any(name.endswith(" failed, critical") for name in named), named
+
     answer = {"chosen_options": ["Reject"], "params_input": {"comment": "counts are cut"}}
     live.client.patch(where, answer)
     assert live.await_run("report_quarter", run) == "failed"

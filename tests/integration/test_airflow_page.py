@@ -292,7 +292,7 @@ def test_a_run_in_the_grid_its_links_its_log_and_its_metrics(tiny, tmp_path, bro
         run = live.trigger("report_quarter", "2023Q1")
         assert live.await_run("report_quarter", run) == "success"
         where = f"/dags/report_quarter/dagRuns/{run}/taskInstances"
-        tasks = [task["task_id"] for task in live.tasks("report_quarter", run)]
+        tasks = [task["task_id"] for task in live.tasks("report_quarter", run) if task["map_index"] < 0]
         links = {task: live.client.get(f"{where}/{task}/links")["extra_links"] for task in tasks}
         assert links["publish"]["Report"] == "/tsubame/site/2023Q1/editions/1/index.html"
         assert links["validate"]["Data Docs"] == "/tsubame/validation/2023Q1/docs/index.html"

@@ -18,6 +18,7 @@ from tsubame.periods import Quarter
 from tsubame.pipeline import counts as counts_module
 from tsubame.pipeline import ingest as ingest_module
 from tsubame.pipeline.approval import APPROVED, decide, read_refusal
+from tsubame.pipeline.checked import read_suite
 from tsubame.pipeline.cluster import connect
 from tsubame.pipeline.counts import count_days, recount_days
 from tsubame.pipeline.ingest import ingest_capture, ingest_days
@@ -253,8 +254,16 @@ def test_a_quarter_is_validated_published_and_the_same_again(settings):
     complete_quarter(settings, Q1)
     with pytest.raises(NotReady, match="not been validated"):
         publish_quarter(settings, Q1, now=NOW)
+    with pytest.raises(NotReady, match="not been validated"):
+        read_suite(settings, Q1, "regions")
     verdict = validate_quarter(settings, Q1, now=NOW)
     assert not verdict["refused"]
+    for told in verdict["suites"]:
+        found = read_suite(settings, Q1, told["suite"])
+        assert (len(found.checks), len(found.failed)) == (told["passed"] + told["failed"], told["failed"])
+        worst = f"failed, {told['severity']}" if told["failed"] else f"{told['passed']} of {told['passed']} hold"
+        assert found.summary.startswith(f"{told['suite']}: ")
+        assert found.summary.endswith(worst)
     first = publish_quarter(settings, Q1, now=NOW)
     again = publish_quarter(settings, Q1, now=NOW.replace(day=2))
     assert (first.edition, first.created, again.edition, again.created) == (1, True, 1, False)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tsubame.errors import NotReady
 from tsubame.periods import Quarter
 from tsubame.schemas import VALIDATION, enforce
+from tsubame.settings import Settings
+from tsubame.stores import Store
 
 
 def results_key(quarter: Quarter) -> str:
@@ -32,3 +36,50 @@ def encode_results(checks: Sequence[Mapping[str, Any]], inputs: str) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSuite:
+    """What the last validation of a quarter found in one suite.
+
+    Attributes:
+        checks: rows of ``schemas.VALIDATION``, in the order of the suite.
+    """
+
+    suite: str
+    checks: tuple[dict[str, Any], ...]
+
+    @property
+    def failed(self) -> tuple[dict[str, Any], ...]:
+        """The checks that did not hold."""
+        return tuple(check for check in self.checks if not check["passed"])
+
+    @property
+    def summary(self) -> str:
+        """One line: ``regions: 7 of 7 hold``, ``traffic: 1 of 12 failed, critical``."""
+        if not self.failed:
+            return f"{self.suite}: {len(self.checks)} of {len(self.checks)} hold"
+        found = {check["severity"] for check in self.failed}
+        worst = next(severity for severity in (*_WORST_FIRST, *found) if severity in found)
+        return f"{self.suite}: {len(self.failed)} of {len(self.checks)} failed, {worst}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers as JSON-ready values."""
+        return {"suite": self.suite, "expectations": len(self.checks), "failed": len(self.failed)}
+
+
+_WORST_FIRST = ("critical", "warning", "info")
+
+
+def read_suite(settings: Settings, quarter: Quarter, suite: str) -> CheckedSuite:
+    """Read what the last validation of a quarter found in one suite.
+
+    Raises:
+        NotReady: the quarter has not been validated.
+        Unavailable: the lake does not answer.
+    """
+    lake, key = Store(settings.lake_url), results_key(quarter)
+    if not lake.exists(key):
+        raise NotReady("has not been validated", key=str(quarter), hint=f"Run `tsubame report {quarter}`.")
+    rows = pq.read_table(io.BytesIO(lake.read(key)), partitioning=None).to_pylist()
+    return CheckedSuite(suite, tuple(row for row in rows if row["suite"] == suite))
