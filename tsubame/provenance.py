@@ -150,3 +150,16 @@ def code_version() -> str:
     except (OSError, subprocess.SubprocessError):
         return __version__
     return f"{__version__}+g{said.stdout.strip()}"
+
+
+@cache
+def build_name() -> str:
+    """Return the package's version and 8 digits of its sources' digest: equal where the same code runs.
+
+    A version alone is the same before and after a change in a checkout, or in two images of one release.
+    """
+    root = Path(__file__).resolve().parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return f"{__version__} (sources {digest.hexdigest()[:8]})"

@@ -1,7 +1,10 @@
 """Dask by settings, with real processes: which cluster is taken, what it must be, and what a dying worker does."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +12,12 @@ import dask
 import pytest
 from distributed import Client
 
+import tsubame
 from tsubame import __version__
 from tsubame.errors import Unavailable, UsageError
 from tsubame.pipeline import cluster
 from tsubame.pipeline.cluster import SetAside, connect, spread
+from tsubame.provenance import build_name
 
 pytestmark = pytest.mark.integration
 
@@ -86,15 +91,39 @@ def test_what_kills_its_workers_is_set_aside_by_name_and_the_rest_is_done(named_
     assert done == {item: item.upper() for item in items if item != "poison"}
 
 
-def test_workers_of_another_version_are_named_in_one_line(dask_address, monkeypatch):
-    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", dask_address)
-    monkeypatch.setattr(cluster, "__version__", "99.0")
+@pytest.fixture
+def outdated(tmp_path):
+    """The address of a cluster whose one worker has the same version of the library, but for a line of its source."""
+    from distributed import LocalCluster
+
+    shutil.copytree(Path(tsubame.__file__).parent, tmp_path / "tsubame", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "tsubame" / "classify" / "rules.py").open("a") as source:
+        source.write("# another rule\n")
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as scheduler:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address]
+        with subprocess.Popen(
+            [*command, "--no-nanny", "--nthreads", "1", "--no-dashboard"], cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ) as worker:  # fmt: skip
+            try:
+                scheduler.wait_for_workers(1, timeout=60)
+                yield scheduler.scheduler_address
+            finally:
+                worker.terminate()
+
+
+def test_workers_with_other_sources_are_named_in_one_line(outdated, monkeypatch):
+    """The version is the same: what counts is the code."""
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", outdated)
     with connect() as client, pytest.raises(Unavailable) as caught:
-        list(spread(client, double, [1], stage="double"))
-    assert str(caught.value) == (
-        f"the Dask workers run another version of tsubame: expected 99.0, found {__version__}. "
-        "Install the same version everywhere."
+        list(spread(client, len, ["a capture"], stage="measure"))
+    said = str(caught.value)
+    assert said.startswith(
+        f"the Dask workers run another version of tsubame: expected {build_name()}, found {__version__}"
     )
+    assert said.endswith("). Install the same version everywhere.")
+    assert "\n" not in said
+    assert caught.value.exit_status == 4
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from tsubame import __version__
 from tsubame.errors import TsubameError, Unavailable, UsageError
+from tsubame.provenance import build_name
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -234,7 +234,7 @@ def _rounds(
 
     def submit(number: int) -> list[Any]:
         taken = [item for _, item in zip(range(number), waiting, strict=False)]
-        futures = [client.submit(_on_worker, __version__, function, i, pure=False, retries=_RETRIES) for i in taken]
+        futures = [client.submit(_on_worker, build_name(), function, i, pure=False, retries=_RETRIES) for i in taken]
         items_of.update(zip((future.key for future in futures), taken, strict=True))
         return futures
 
@@ -264,9 +264,9 @@ def _in_flight(client: Any) -> int:
 
 def _on_worker(version: str, function: Callable[[Item], Result], item: Item) -> Result:
     """Run on a worker what the client asks for, if both are of one version; whenever the worker joined."""
-    if version != __version__:
+    if version != build_name():
         raise Unavailable(
-            "the Dask workers run another version of tsubame", expected=version, actual=__version__,
+            "the Dask workers run another version of tsubame", expected=version, actual=build_name(),
             hint="Install the same version everywhere.",
         )  # fmt: skip
     return function(item)
