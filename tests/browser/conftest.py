@@ -1,7 +1,5 @@
 import functools
 import http.server
-import os
-import shutil
 import threading
 from datetime import UTC, datetime
 
@@ -17,26 +15,11 @@ from tsubame.stores import Store
 QUARTER = Quarter(2023, 1)
 DOWN = 40
 """Place of a day on which no domestic sensor was up."""
-CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
-
-
-@pytest.fixture(scope="session")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium-headless-shell")
-    # Chromium's sandbox refuses to run as root.
-    arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=path, args=arguments)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -151,18 +151,6 @@ def test_every_role_of_airflow_may_look_and_none_can_change(server):
     connection.close()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 def login(browser, url: str, user: str, password: str, **more):
     """Open Airflow as a person does: the UI sends who is not logged in to the form."""
     page = browser.new_context(viewport={"width": 1400, "height": 1000}, **more).new_page()
