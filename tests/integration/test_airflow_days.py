@@ -190,37 +190,29 @@ def test_no_alarm_was_lost_on_the_way(live):
     assert os.path.exists(live.env["TSUBAME_SITE_URL"])
 
 
-def test_the_observation_page_inside_airflow(live, tmp_path):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        try:
-            page = browser.new_page(viewport={"width": 1400, "height": 1000})
-            page.set_default_timeout(180_000)
-            errors: list[str] = []
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(live.client.url)
-            page.fill("input[name=username]", "admin")
-            page.fill("input[name=password]", live.client.password())
-            page.click("button[type=submit]")
-            page.wait_for_url(lambda url: "/auth/" not in url)
-            page.goto(f"{live.client.url}/plugin/observation")
-            inside = page.frame_locator("iframe")
-            inside.locator("#quarters table").wait_for()
-            inside.locator("#runs table").wait_for()
-            inside.locator("#ports table").wait_for()
-            inside.locator("#grid canvas").wait_for()
-            assert "jp-b · JP" in inside.locator("#grid").inner_text()
-            first = inside.locator("#quarters tbody tr").first.inner_text()
-            assert "2023Q1" in first
-            assert "current" in first
-            assert "edition 3" in first
-            assert "23/TCP" in inside.locator("#ports").inner_text()
-            assert "asset triggered" in inside.locator("#runs").inner_text()
-            page.screenshot(path=os.environ.get("TSUBAME_SCREENSHOT") or tmp_path / "page.png")
-            assert errors == []
-        finally:
-            browser.close()
+def test_the_observation_page_inside_airflow(live, browser, tmp_path):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(180_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(live.client.url)
+    page.fill("input[name=username]", "admin")
+    page.fill("input[name=password]", live.client.password())
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda url: "/auth/" not in url)
+    page.goto(f"{live.client.url}/plugin/observation")
+    inside = page.frame_locator("iframe")
+    inside.locator("#quarters table").wait_for()
+    inside.locator("#runs table").wait_for()
+    inside.locator("#ports table").wait_for()
+    inside.locator("#grid canvas").wait_for()
+    assert "jp-b · JP" in inside.locator("#grid").inner_text()
+    first = inside.locator("#quarters tbody tr").first.inner_text()
+    assert "2023Q1" in first
+    assert "current" in first
+    assert "edition 3" in first
+    assert "23/TCP" in inside.locator("#ports").inner_text()
+    assert "asset triggered" in inside.locator("#runs").inner_text()
+    page.screenshot(path=os.environ.get("TSUBAME_SCREENSHOT") or tmp_path / "page.png")
+    assert errors == []
+    page.close()
