@@ -86,6 +86,7 @@ def report_quarter() -> None:
     @task(
         multiple_outputs=False,
         pool=DEFAULT_POOL,
+        max_active_tis_per_dagrun=1,  # What publishes goes first.
         execution_timeout=timedelta(minutes=10),
         map_index_template="{{ told | default(task.op_kwargs['name']) }}",
     )

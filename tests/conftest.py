@@ -1,4 +1,4 @@
-"""A realistic quarter, as the analysis gives it, for all that renders, publishes or shows it."""
+"""A realistic quarter, as the analysis gives it, and a browser, for all that renders, publishes or shows it."""
 
 import os
 import shutil

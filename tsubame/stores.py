@@ -129,13 +129,13 @@ class Store:
             except (FileNotFoundError, NotADirectoryError) as error:
                 s3.require_bucket(error, self.locate(prefix))
                 return []
+        # A set: an object and a folder may bear one name on S3. A console's empty "folder/" lists as its own content.
         named = {
-            str(entry["name"]).rstrip("/").rpartition("/")[2]: entry["type"] == "directory"
+            (str(entry["name"]).rstrip("/").rpartition("/")[2], entry["type"] == "directory")
             for entry in found
-            # A console's empty "folder/" object lists as its own content.
             if str(entry["name"]).strip("/") != path.strip("/")
         }
-        return sorted((name, is_folder) for name, is_folder in named.items() if _TEMPORARY not in name)
+        return sorted((name, is_folder) for name, is_folder in named if _TEMPORARY not in name)
 
     @property
     def _is_s3(self) -> bool:

@@ -164,7 +164,9 @@ class Quarters:
             state = task["state"] or "waits"
             if state in ("waits", "scheduled", "queued", "removed"):
                 continue
-            name = f"{quarter} {task['task_id']}"
+            if task["map_index"] >= 0 and state == "running":
+                continue  # Parts that take a second: told when they are done.
+            name = f"{quarter} {task['rendered_map_index'] or task['task_id']}"
             line = self._line(run, task, state)
             before, when = self._told.get(name, ("", 0.0))
             if line == before:
@@ -189,7 +191,8 @@ class Quarters:
 
     def _log(self, run: dict[str, Any], task: dict[str, Any]) -> list[dict[str, Any]]:
         folder = self.services.deployment.home / "logs" / f"dag_id={DAG}" / f"run_id={run['dag_run_id']}"
-        return read_log(folder / f"task_id={task['task_id']}" / f"attempt={task['try_number']}.log")
+        part = f"map_index={task['map_index']}" if task["map_index"] >= 0 else ""
+        return read_log(folder / f"task_id={task['task_id']}" / part / f"attempt={task['try_number']}.log")
 
     def _edition(self, run: dict[str, Any]) -> dict[str, Any] | None:
         path = f"/dags/{DAG}/dagRuns/{run['dag_run_id']}/taskInstances/publish/xcomEntries/return_value"

@@ -37,6 +37,13 @@ _SECONDS_OF_RATE = 30.0
 _XCOM_ENTRIES = 5
 _XCOM_CHARACTERS = 1000
 _FAULTS_SHOWN = 20
+_FAULTS = {
+    "rejected": "rejected capture",
+    "damaged": "damaged capture",
+    "set_aside": "set aside capture",
+    "passed_over": "not read:",
+}
+"""What a log says of the objects that a summary names with reasons."""
 
 ARGUMENTS: dict[str, Any] = {
     "retries": 4,
@@ -204,15 +211,11 @@ def _shortened(value: Any) -> Any:
 def _faults(full: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield rejected and damaged captures and a verdict's notes, wherever they are in the summary."""
     for name, value in full.items():
-        if name in ("rejected", "damaged", "set_aside") and isinstance(value, dict):
+        if name in _FAULTS and isinstance(value, dict):
             shown = list(value.items())[:_FAULTS_SHOWN]
-            yield from ((f"{name} capture {key}", str(reason)) for key, reason in shown)
+            yield from ((f"{_FAULTS[name]} {key}", str(reason)) for key, reason in shown)
             if len(value) > len(shown):
-                yield f"{name} captures", f"{len(value) - len(shown):,} more, see `tsubame status`"
-        elif name == "passed_over" and isinstance(value, dict):
-            yield from ((f"not read: {key}", str(reason)) for key, reason in list(value.items())[:_FAULTS_SHOWN])
-            if len(value) > _FAULTS_SHOWN:
-                yield "not read", f"{len(value) - _FAULTS_SHOWN:,} more objects, see `tsubame status`"
+                yield _FAULTS[name], f"{len(value) - len(shown):,} more, see `tsubame status`"
         elif name == "unknown_sensors" and value:
             yield "folders that the sensor registry does not name, not read", ", ".join(map(str, value))
         elif name == "notes" and isinstance(value, (list, tuple)):

@@ -1,5 +1,6 @@
 """The shape of the code: what may be imported at start, how long a module is, what a project file may name."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -48,8 +49,11 @@ def test_no_module_grows_out_of_reading():
 
 
 def test_dag_files_stay_thin():
-    long = {p.name: n for p in tracked("dags/*.py") if (n := len(p.read_text(encoding="utf-8").splitlines())) > 125}
-    assert not long
+    """Beside the notes for triage, which a DAG's page shows."""
+    files = {path.name: path.read_text(encoding="utf-8") for path in tracked("dags/*.py")}
+    notes = {name: ast.get_docstring(ast.parse(text), clean=False) or "" for name, text in files.items()}
+    lines = {name: text.count("\n") - notes[name].count("\n") for name, text in files.items()}
+    assert max(lines.values()) <= 110, lines
 
 
 def test_no_lock_names_a_registry_host():

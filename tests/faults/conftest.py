@@ -1,5 +1,6 @@
 """The undisturbed result, once, and lakes to disturb."""
 
+import importlib
 import shutil
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -114,6 +115,13 @@ def counted(calm_quarter, tiny, tmp_path):  # noqa: F811
     settings = settings_in(tmp_path, tiny)
     shutil.copytree(calm_quarter.lake_url, settings.lake_url, ignore=shutil.ignore_patterns("validation", "published"))
     return settings
+
+
+@pytest.fixture
+def telescope(monkeypatch):
+    """The benchmarks' telescope, which makes captures of any number and size."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+    return importlib.import_module("telescope")
 
 
 @pytest.fixture

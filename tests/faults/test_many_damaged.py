@@ -75,12 +75,10 @@ DAMAGES = tuple(READABLE)
 
 
 @pytest.fixture
-def bucket(tmp_path, monkeypatch):
+def bucket(tmp_path, telescope):
     """The settings, the damage of each damaged capture, and the packets of each capture as they were sent."""
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "benchmarks"))
-    from telescope import Shape, settings_in
-
-    settings = settings_in(tmp_path, Shape(sensors=10, parts=CAPTURES // 10, packets=PACKETS), stored=True)
+    shape = telescope.Shape(sensors=10, parts=CAPTURES // 10, packets=PACKETS)
+    settings = telescope.settings_in(tmp_path, shape, stored=True)
     damages, sent = {}, {}
     for number, path in enumerate(sorted(Path(settings.captures_url).rglob("*.pcap.gz"))):
         key, packed = str(path.relative_to(settings.captures_url)), path.read_bytes()
@@ -99,10 +97,9 @@ def meaning(raw, at):
     return protocol, struct.unpack_from(">H", raw, transport + 2)[0]
 
 
-def test_a_thousand_damaged_captures(fault, own_cluster, bucket):
+def test_a_thousand_damaged_captures(fault, own_cluster, bucket, telescope):
     settings, damages, sent = bucket
-    from telescope import FIRST_DAY
-
+    day = telescope.FIRST_DAY
     done = f"{len(damages):,} of {len(sent):,} captures of 10 sensors, in {len(DAMAGES)} ways; ingest, count; 2 workers"
     with fault("many damaged captures", done) as told:
         process, tasks, sizes = psutil.Process(), [], []
@@ -112,8 +109,8 @@ def test_a_thousand_damaged_captures(fault, own_cluster, bucket):
                 tasks.append(len(client.cluster.scheduler.tasks))
                 sizes.append(process.memory_info().rss)
 
-            ingested = ingest_days(settings, FIRST_DAY, FIRST_DAY, progress=look)
-            counted = count_days(settings, FIRST_DAY, FIRST_DAY)
+            ingested = ingest_days(settings, day, day, progress=look)
+            counted = count_days(settings, day, day)
         named = ingested.rejected.keys() | ingested.damaged.keys()
         assert named == damages.keys()
         assert {key for key, how in damages.items() if READABLE[how] == 0} == ingested.rejected.keys()

@@ -98,7 +98,7 @@ def check_runs(live: airflow_live.Live) -> None:
     on_dask = []
     for run in live.runs(DAG):
         assert run["state"] == "success", (run["partition_key"], live.states())
-        tasks = {task["task_id"]: task for task in live.tasks(DAG, run["dag_run_id"])}
+        tasks = {(task["task_id"], task["map_index"]): task for task in live.tasks(DAG, run["dag_run_id"])}
         expected = "success" if run["partition_key"] in WITH_DATA else "skipped"
         assert {task["state"] for task in tasks.values()} == {expected}, run["partition_key"]
         on_dask += [

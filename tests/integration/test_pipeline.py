@@ -231,21 +231,24 @@ def test_foreign_and_cut_captures_are_named_and_stop_nothing(settings, capsys):
 
 
 def test_what_is_not_read_is_named(settings, capsys):
-    """tcpdump's numbered files, a capture without its day's folders, a folder named by the whole date."""
+    """tcpdump's numbered files, captures without their day's folders, months and days that are not two digits."""
     whole = a_capture(settings)
     sensor = Path(settings.captures_url, "jp-a")
-    for place in (whole.with_name("x.pcap1"), sensor / "loose.pcap", sensor / "2023-01-20" / "x.pcap"):
-        place.parent.mkdir(exist_ok=True)
+    loose = Path(settings.captures_url, "loose.pcap")
+    names = ("x.pcap", "2023/x.pcap", "2023/01/x.pcap", "2023/01/5/x.pcap", "2023/1/20/x.pcap", "2023-01-20/x.pcap")
+    for place in (whole.with_name("x.pcap1"), loose, *(sensor / name for name in names)):
+        place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(whole.read_bytes())
     span = ["--from", str(FIRST), "--to", str(LAST)]
     assert main(["ingest", *span]) == 0
     said = capsys.readouterr().err.splitlines()
     misnamed = f"{whole.parent.relative_to(settings.captures_url)}/x.pcap1"
-    for key, why in ((misnamed, "named"), ("jp-a/loose.pcap", "lies where"), ("jp-a/2023-01-20/", "lies where")):
+    told = ["loose.pcap", *(f"jp-a/{name}" for name in (*names[:4], "2023/1/", "2023-01-20/"))]
+    for key, why in ((misnamed, "named"), *((key, "lies where") for key in told)):
         assert any(line.startswith(f"tsubame: warning: {key}: not read, ") and why in line for line in said), key
     assert main(["status", *span, "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
-    assert sorted(status["passed_over"]) == sorted([misnamed, "jp-a/2023-01-20/", "jp-a/loose.pcap"])
+    assert sorted(status["passed_over"]) == sorted([misnamed, *told])
 
 
 def test_a_quarter_is_validated_published_and_the_same_again(settings):

@@ -236,7 +236,9 @@ def lived(simulated, settings, database, canaries, tmp_path_factory):
                 path = f"/dags/{dag}/dagRuns/{run}/taskInstances/{task['task_id']}"
                 answers[path] = json.dumps(task).encode()
                 for more in ("/logs/1", "/xcomEntries", "/xcomEntries/return_value"):
-                    answers[path + more] = asked(live, path + more)
+                    answers[f"{path}[{task['map_index']}]{more}"] = asked(
+                        live, path + more, map_index=task["map_index"]
+                    )
         for path in (
             "/connections",
             "/variables",
@@ -255,9 +257,9 @@ def lived(simulated, settings, database, canaries, tmp_path_factory):
     return home, answers, states, live
 
 
-def asked(live: airflow_live.Live, path: str) -> bytes:
+def asked(live: airflow_live.Live, path: str, **query: int) -> bytes:
     try:
-        return json.dumps(live.client.get(path)).encode()
+        return json.dumps(live.client.get(path, **query)).encode()
     except airflow_live.Refused as refused:
         return str(refused).encode()
 

@@ -15,6 +15,7 @@ from tsubame.periods import Quarter
 from tsubame.schemas import VALIDATION, enforce
 from tsubame.settings import Settings
 from tsubame.stores import Store
+from tsubame.validation.verdict import worst
 
 
 def results_key(quarter: Quarter) -> str:
@@ -56,19 +57,16 @@ class CheckedSuite:
 
     @property
     def summary(self) -> str:
-        """One line: ``regions: 7 of 7 hold``, ``traffic: 1 of 12 failed, critical``."""
+        """One line: ``regions: 7 of 7 hold``, ``counts: 1 of 9 failed, critical``."""
+        total = len(self.checks)
         if not self.failed:
-            return f"{self.suite}: {len(self.checks)} of {len(self.checks)} hold"
-        found = {check["severity"] for check in self.failed}
-        worst = next(severity for severity in (*_WORST_FIRST, *found) if severity in found)
-        return f"{self.suite}: {len(self.failed)} of {len(self.checks)} failed, {worst}"
+            return f"{self.suite}: {total} of {total} hold"
+        severity = worst(check["severity"] for check in self.failed)
+        return f"{self.suite}: {len(self.failed)} of {total} failed, {severity}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON-ready values."""
         return {"suite": self.suite, "expectations": len(self.checks), "failed": len(self.failed)}
-
-
-_WORST_FIRST = ("critical", "warning", "info")
 
 
 def read_suite(settings: Settings, quarter: Quarter, suite: str) -> CheckedSuite:
@@ -81,5 +79,5 @@ def read_suite(settings: Settings, quarter: Quarter, suite: str) -> CheckedSuite
     lake, key = Store(settings.lake_url), results_key(quarter)
     if not lake.exists(key):
         raise NotReady("has not been validated", key=str(quarter), hint=f"Run `tsubame report {quarter}`.")
-    rows = pq.read_table(io.BytesIO(lake.read(key)), partitioning=None).to_pylist()
-    return CheckedSuite(suite, tuple(row for row in rows if row["suite"] == suite))
+    rows = pq.read_table(io.BytesIO(lake.read(key)), partitioning=None, filters=[("suite", "=", suite)])
+    return CheckedSuite(suite, tuple(rows.to_pylist()))

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from tsubame.aggregate.flows import FLOWS_VERSION
 from tsubame.errors import BadInput, NotReady
-from tsubame.keys import CaptureKey, FlowsKey, LedgerKey, month_prefixes
+from tsubame.keys import CAPTURE_NAME, CaptureKey, FlowsKey, LedgerKey, month_prefixes
 from tsubame.provenance import digest_of
 from tsubame.sensors import Sensor, SensorRegistry, parse_sensors
 from tsubame.settings import Settings
@@ -27,7 +27,7 @@ REACH = EARLY + LATE
 MISPLACED = "lies where no capture is looked for. Captures lie in <sensor>/<YYYY>/<MM>/<DD>/."
 MISNAMED = "is not named as a capture. Names end in .pcap, .pcapng, .cap or .dmp, compressed with .gz, .zst and so on."
 _LISTINGS_AT_ONCE = 16
-_YEAR = re.compile(r"\d{4}", re.ASCII)
+_YEAR, _MONTH = re.compile(r"\d{4}", re.ASCII), re.compile(r"\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,8 @@ def take_inventory(settings: Settings, first: date, last: date) -> Inventory:
     """
     registry = read_registry(settings)
     captures, lake = Store(settings.captures_url), Store(settings.lake_url)
-    folders = captures.folders()
+    entries = captures.entries()
+    folders = [name for name, is_folder in entries if is_folder]
     if not folders:
         raise NotReady(
             "the sensor bucket is empty",
@@ -131,7 +132,8 @@ def take_inventory(settings: Settings, first: date, last: date) -> Inventory:
     known = [name for name in folders if name in registry]
     span = (first - EARLY, last + LATE)
     found: dict[str, Capture] = {}
-    passed_over = _misplaced(captures, known)
+    passed_over = {name: MISPLACED for name, is_folder in entries if not is_folder and CAPTURE_NAME.fullmatch(name)}
+    passed_over |= _misplaced(captures, known, span)
     unfit: list[str] = []
     for info in _list_months(captures, "", known, span):
         key = CaptureKey.parse(info.key)
@@ -153,15 +155,24 @@ def take_inventory(settings: Settings, first: date, last: date) -> Inventory:
     )
 
 
-def _misplaced(store: Store, folders: Iterable[str]) -> dict[str, str]:
-    """Return what lies beside the years of sensors' folders; no other listing would ever meet it."""
+def _misplaced(store: Store, sensors: Iterable[str], span: tuple[date, date]) -> dict[str, str]:
+    """Return what lies beside the years of sensors' folders, and beside the months of the span's years.
+
+    No listing of months would ever meet it.
+    """
+    years = range(span[0].year, span[1].year + 1)
+    looked_into = [
+        (folder, due)
+        for sensor in sensors
+        for folder, due in ((sensor, _YEAR), *((f"{sensor}/{year}", _MONTH) for year in years))
+    ]
     with ThreadPoolExecutor(_LISTINGS_AT_ONCE) as pool:
-        found = pool.map(lambda folder: (folder, store.entries(folder)), folders)
+        found = pool.map(lambda place: (*place, store.entries(place[0])), looked_into)
         return {
             f"{folder}/{name}" + "/" * is_folder: MISPLACED
-            for folder, entries in found
+            for folder, due, entries in found
             for name, is_folder in entries
-            if not (is_folder and _YEAR.fullmatch(name))
+            if not (is_folder and due.fullmatch(name))
         }
 
 

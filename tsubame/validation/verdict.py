@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,11 @@ WARNING = "warning"
 INFO = "info"
 NONE = "none"
 _ORDER = (NONE, INFO, WARNING, CRITICAL)
+
+
+def worst(severities: Iterable[str]) -> str:
+    """Return the worst of some severities; ``none`` when there is none."""
+    return max(severities, key=_ORDER.index, default=NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class SuiteResult:
     @property
     def severity(self) -> str:
         """The worst severity among the failures; ``none`` when there is none."""
-        return max((failure.severity for failure in self.failures), key=_ORDER.index, default=NONE)
+        return worst(failure.severity for failure in self.failures)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
