@@ -164,17 +164,19 @@ class Quarters:
             state = task["state"] or "waits"
             if state in ("waits", "scheduled", "queued", "removed"):
                 continue
-            if task["map_index"] >= 0 and state == "running":
-                continue  # Parts that take a second: told when they are done.
+            # Parts take a second and are named by what they found: they are told when they are done.
+            is_part = task["map_index"] >= 0
+            if is_part and state == "running":
+                continue
             name = f"{quarter} {task['rendered_map_index'] or task['task_id']}"
-            line = self._line(run, task, state)
-            before, when = self._told.get(name, ("", 0.0))
+            line = "" if is_part and state == "success" else self._line(run, task, state)
+            before, when = self._told.get(name, (None, 0.0))
             if line == before:
                 continue
-            changed = before.partition(":")[0] != line.partition(":")[0]
+            changed = before is None or before.partition(":")[0] != line.partition(":")[0]
             if changed or time.monotonic() - when >= _SECONDS_BETWEEN_LINES:
                 self._told[name] = (line, time.monotonic())
-                self.tell(f"{name} {line}")
+                self.tell(f"{name} {line}".rstrip())
 
     def _line(self, run: dict[str, Any], task: dict[str, Any], state: str) -> str:
         log = self._log(run, task)

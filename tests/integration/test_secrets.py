@@ -234,7 +234,7 @@ def lived(simulated, settings, database, canaries, tmp_path_factory):
             states[dag] = live.await_run(dag, run)
             for task in live.tasks(dag, run):
                 path = f"/dags/{dag}/dagRuns/{run}/taskInstances/{task['task_id']}"
-                answers[path] = json.dumps(task).encode()
+                answers[f"{path}[{task['map_index']}]"] = json.dumps(task).encode()
                 for more in ("/logs/1", "/xcomEntries", "/xcomEntries/return_value"):
                     answers[f"{path}[{task['map_index']}]{more}"] = asked(
                         live, path + more, map_index=task["map_index"]

@@ -57,7 +57,7 @@ class CheckedSuite:
 
     @property
     def summary(self) -> str:
-        """One line: ``regions: 7 of 7 hold``, ``counts: 1 of 9 failed, critical``."""
+        """One line: ``regions: 3 of 3 hold``, ``counts: 1 of 24 failed, critical``."""
         total = len(self.checks)
         if not self.failed:
             return f"{self.suite}: {total} of {total} hold"
