@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 REGION = "ap-northeast-1"
 ACCOUNT = "tsubame"
+ADMINISTRATOR = "admin"
 STORAGE = ("object", "container", "account")
+_KEY = re.compile(r"(?:([a-z][a-z0-9]*) +)?([A-Za-z0-9_-]{20,})", re.ASCII)
 
 _PROXY = """
 [DEFAULT]
@@ -109,13 +113,41 @@ class Ports:
         return int(getattr(self, kind))
 
 
+def read_keys(text: str) -> dict[str, str]:
+    """Return the secret of each user that a file names: a line each, ``NAME SECRET``, or of ``admin`` its secret alone.
+
+    Raises:
+        ValueError: a line is neither, or a name comes twice; what it holds is not told.
+    """
+    keys: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        found = _KEY.fullmatch(line.strip())
+        name = (found[1] or ADMINISTRATOR) if found else ""
+        if not found or name in keys:
+            raise ValueError(f"line {number}: a name, once, and a secret of 20 or more letters, digits, - and _")
+        keys[name] = found[2]
+    if not keys:
+        raise ValueError("there is no secret")
+    return keys
+
+
 def write_configuration(
-    folder: Path, ports: Ports, host: str, secrets: dict[str, str], suffix: str, tls: Path | None = None
+    folder: Path,
+    ports: Ports,
+    host: str,
+    secrets: dict[str, str],
+    suffix: str,
+    tls: Path | None = None,
+    *,
+    administrators: Sequence[str] = (ADMINISTRATOR,),
 ) -> None:
     """Write the servers' files below ``folder``; they hold the secrets, so only their owner reads them.
 
     Args:
-        secrets: secret of each user of the account; ``admin`` may do everything, others what ACLs let them.
+        secrets: secret of each user of the account; who is in none of them does not get in.
+        administrators: users who may do everything; others may do what ACLs let them.
         suffix: salts the paths of all objects; the same as when the folder was first used.
         tls: certificate and key in one file; then the endpoint is https.
     """
@@ -128,7 +160,8 @@ def write_configuration(
         "silence": folder / "no-syslog", "tls": f"cert_file = {tls}\nkey_file = {tls}" if tls else "",
     }  # fmt: skip
     users = "\n".join(
-        f"user_{ACCOUNT}_{name} = {secret}{' .admin' if name == 'admin' else ''}" for name, secret in secrets.items()
+        f"user_{ACCOUNT}_{name} = {secret}{' .admin' if name in administrators else ''}"
+        for name, secret in secrets.items()
     )
     _write_private(etc / "swift.conf", _SWIFT.format(suffix=suffix))
     _write_private(etc / "proxy-server.conf", _PROXY.format(**place, proxy=ports.proxy, region=REGION, users=users))

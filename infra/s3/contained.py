@@ -1,7 +1,7 @@
-"""The S3 service inside its container: endpoint on port 9000, the administrator's secret from a file.
+"""The S3 service inside its container: endpoint on port 9000, the administrators' secrets from a file.
 
-Run by Swift's own Python. ``S3_SECRET_FILE`` names the secret (``/run/secrets/s3_secret``), ``S3_FOLDER`` the objects,
-``S3_TLS_FILE`` certificate and key.
+Run by Swift's own Python. ``S3_SECRET_FILE`` names the secrets (``/run/secrets/s3_secret``), ``S3_FOLDER`` the objects,
+``S3_TLS_FILE`` certificate and key. A second line, ``NAME SECRET``, is a key beside the old one while keys are rotated.
 """
 
 import os
@@ -16,12 +16,15 @@ PORTS = configuration.Ports(proxy=9000, object=9001, container=9002, account=900
 def main() -> None:
     """Write the configuration and become the servers."""
     folder = Path(os.environ.get("S3_FOLDER", "/var/lib/tsubame-s3"))
-    secret = Path(os.environ.get("S3_SECRET_FILE", "/run/secrets/s3_secret")).read_text(encoding="ascii").strip()
-    if len(secret) < 20 or not secret.replace("-", "").replace("_", "").isalnum():
-        sys.exit("s3: the secret must be 20 or more letters, digits, - and _")
+    try:
+        keys = configuration.read_keys(
+            Path(os.environ.get("S3_SECRET_FILE", "/run/secrets/s3_secret")).read_text(encoding="ascii")
+        )
+    except ValueError as error:
+        sys.exit(f"s3: the secrets: {error}")
     tls = os.environ.get("S3_TLS_FILE", "")
     configuration.write_configuration(
-        folder, PORTS, "0.0.0.0", {"admin": secret}, "tsubame", Path(tls) if tls else None
+        folder, PORTS, "0.0.0.0", keys, "tsubame", Path(tls) if tls else None, administrators=tuple(keys)
     )
     program = Path(__file__).with_name("servers.py")
     storage = [str(PORTS.of(kind)) for kind in configuration.STORAGE]

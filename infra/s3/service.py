@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import time
@@ -18,8 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+import psutil
+
 from infra.machine import end_with_parent, write_private
-from infra.s3.configuration import ACCOUNT, REGION, STORAGE, Ports, write_configuration
+from infra.s3.configuration import ACCOUNT, ADMINISTRATOR, REGION, STORAGE, Ports, write_configuration
 from infra.s3.environment import installed
 from tsubame.errors import Unavailable
 
@@ -35,13 +36,15 @@ class S3Service:
         folder: holds the objects, configuration, secrets and log; used again, it holds them again.
         host: the address that clients reach it at; the storage servers listen on loopback in any case.
         port: of the endpoint; 0 takes a free one at every start.
-        users: besides ``admin``, who may do everything in the account; they may do what ACLs of buckets let them.
+        users: besides administrators; they may do what ACLs of buckets let them.
+        administrators: may do everything in the account. Who is no longer named when it starts does not get in.
     """
 
     folder: Path
     host: str = "127.0.0.1"
     port: int = 0
     users: Sequence[str] = ()
+    administrators: Sequence[str] = (ADMINISTRATOR,)
     _process: subprocess.Popen[bytes] | None = None
     _lock: IO[str] | None = None
     _secrets: dict[str, str] = field(default_factory=dict)
@@ -64,7 +67,7 @@ class S3Service:
         """What Swift says."""
         return self.folder / "logs" / "swift.log"
 
-    def environment(self, user: str = "admin") -> dict[str, str]:
+    def environment(self, user: str = ADMINISTRATOR) -> dict[str, str]:
         """Return the variables that botocore reads, for one user; the secret is among them."""
         return {
             "AWS_ENDPOINT_URL_S3": self.endpoint,
@@ -90,7 +93,9 @@ class S3Service:
         fixed = self.port
         for attempt in range(_ATTEMPTS):
             ports = _free_ports(self.host, fixed)
-            write_configuration(self.folder, ports, self.host, self._secrets, self._suffix)
+            write_configuration(
+                self.folder, ports, self.host, self._secrets, self._suffix, administrators=self.administrators
+            )
             self._spawn(python, ports)
             self.port = ports.proxy
             if self._answers(ports):
@@ -114,10 +119,11 @@ class S3Service:
     def stop(self) -> None:
         """Stop it; every object that was acknowledged is on disk."""
         if self._process:
+            servers = _servers_of(self._process)
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(10)
-        self.kill()
+            self._end(servers)
         if self._lock:
             self._lock.close()
             self._lock = None
@@ -125,11 +131,16 @@ class S3Service:
     def kill(self) -> None:
         """End it as a power cut would, with SIGKILL; ``start`` brings it back on the same port."""
         if self._process:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            _await_end_of_group(self._process.pid)
-            self._process = None
+            self._end(_servers_of(self._process))
+
+    def _end(self, servers: Sequence[psutil.Process]) -> None:
+        assert self._process is not None
+        for process in (self._process, *servers):
+            with suppress(ProcessLookupError, psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        _await_end(servers)
+        self._process = None
 
     def _prepare(self) -> None:
         try:
@@ -160,9 +171,10 @@ class S3Service:
         """Make a secret for each user once: a folder used again keeps them."""
         path = self.folder / "secrets.json"
         kept = json.loads(path.read_text()) if path.exists() else {"suffix": secrets.token_hex(8), "users": {}}
-        for name in ("admin", *self.users):
+        names = (*self.administrators, *self.users)
+        for name in names:
             kept["users"].setdefault(name, secrets.token_urlsafe(30))
-        self._secrets, self._suffix = kept["users"], kept["suffix"]
+        self._secrets, self._suffix = {name: kept["users"][name] for name in names}, kept["suffix"]
         write_private(path, json.dumps(kept))
 
     def _spawn(self, python: Path, ports: Ports) -> None:
@@ -186,13 +198,21 @@ class S3Service:
         return False
 
 
-def _await_end_of_group(group: int, seconds: float = 5) -> None:
-    """Wait until the servers are gone that have been killed with their parent: they hold their ports until then."""
+def _servers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Return the servers that it has forked; Swift gives each a process group of its own."""
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _await_end(servers: Sequence[psutil.Process], seconds: float = 5) -> None:
+    """Wait until servers are gone that have been killed: they hold their ports until then."""
     deadline = time.monotonic() + seconds
-    with suppress(ProcessLookupError, PermissionError):
-        while time.monotonic() < deadline:
-            os.killpg(group, 0)
-            time.sleep(0.01)
+    for server in servers:
+        with suppress(psutil.NoSuchProcess):
+            while server.is_running() and server.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+                time.sleep(0.01)
 
 
 def _listens(port: int) -> bool:

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 
 from infra.compose.make_secrets import make_secrets
 from infra.dask.certificates import ROLES, make_certificates, make_server_certificates
+from infra.s3.configuration import read_keys
 from infra.scripts import check_infra
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
@@ -168,3 +169,14 @@ def test_compose_secrets_are_all_made_once(tmp_path):
     assert after["s3_secret"] in after["aws_credentials"]
     assert after["postgres_password"] in after["airflow_database"]
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+def test_the_stores_secrets_are_one_or_several_keys():
+    one, other = "a" * 20, "B-_9" * 6
+    assert read_keys(f"{one}\n") == {"admin": one}
+    assert read_keys(f"{one}\n\nnext {other}\n") == {"admin": one, "next": other}
+    assert read_keys(f"next {other}") == {"next": other}
+    for wrong in ("", "short", f"{one}\n{other}", f"next {one}\nnext {other}", f"a_b {one}", f"next x {one}"):
+        with pytest.raises(ValueError, match=r"^(line \d: a name, once|there is no secret)") as caught:
+            read_keys(wrong)
+        assert one not in str(caught.value)
