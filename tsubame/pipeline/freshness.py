@@ -197,6 +197,12 @@ def keep_basis(settings: Settings, quarter: Quarter, edition: int, basis: Basis)
     Store(settings.lake_url).put(_basis_key(quarter), json.dumps(content, indent=1, sort_keys=True).encode())
 
 
+def last_given(settings: Settings, quarter: Quarter) -> int:
+    """Return the number of the edition whose basis is kept, 0 where none is."""
+    kept = _kept_basis(settings, quarter)
+    return kept[0] if kept else 0
+
+
 def _basis_key(quarter: Quarter) -> str:
     return f"published/{quarter}.json"
 

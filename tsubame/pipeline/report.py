@@ -23,7 +23,7 @@ from tsubame.pipeline.cluster import Progress, connect, merge_tree, silent, spre
 from tsubame.pipeline.context import context_of, frames_of
 from tsubame.pipeline.counts import days_with_flows, pinned_day, plan_counts, recount_days
 from tsubame.pipeline.delegations import open_archive
-from tsubame.pipeline.freshness import basis_of, keep_basis
+from tsubame.pipeline.freshness import basis_of, keep_basis, last_given
 from tsubame.pipeline.inventory import read_registry
 from tsubame.pipeline.ledger import DamagedDays, DayRecord, read_day, read_records, refuse_damaged
 from tsubame.pipeline.quarter import has_data, lead_days, require_over
@@ -279,7 +279,10 @@ def publish_quarter(
         networks=networks,
         explorer=build_explorer(gathered.cube, home=DOMESTIC_COUNTRY),
     )
-    published = publish_edition(Store(settings.site_url), quarter, edition.files, created_at=now, networks=networks)
+    published = publish_edition(
+        Store(settings.site_url), quarter, edition.files,
+        created_at=now, networks=networks, given=last_given(settings, quarter),
+    )  # fmt: skip
     keep_basis(settings, quarter, published.edition, basis)
     progress("edition", 1, 1)
     return EditionSummary(quarter, published.edition, published.url, published.created)

@@ -149,6 +149,7 @@ def publish_edition(
     *,
     created_at: datetime,
     networks: Iterable[tuple[int, int]],
+    given: int = 0,
 ) -> PublishedEdition:
     """Publish an edition, unless the served one already says the same.
 
@@ -159,6 +160,8 @@ def publish_edition(
         created_at: instant of publication.
         networks: (first, last) address of each sensor's network; every file as it is about to be written is searched
             for them, what the edition before it adds among them.
+        given: the last number known to have been given: a site that was lost, or restored from before, must not give
+            to another edition a number that was cited.
 
     Raises:
         Rejected: a file gives a sensor's address away.
@@ -174,7 +177,7 @@ def publish_edition(
     taken = _editions_in(site, quarter)
     served = 0 if pointer is None else int(pointer["edition"])
     left = _complete_edition(site, quarter, [n for n in taken if n > served], digest)
-    edition = left or max((*taken, served), default=0) + 1
+    edition = left or max((*taken, served, given)) + 1
     if left is None:
         stamped = _stamp(site, quarter, files, edition, served, instant_text(created_at))
         refuse_addresses(stamped, networks)

@@ -140,6 +140,14 @@ def test_going_back_to_earlier_content_is_a_new_edition_too(site, edition):
     assert (published.edition, published.created) == (3, True)
 
 
+def test_a_number_that_is_known_to_have_been_given_is_not_given_again(site, edition):
+    published = publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS, given=3)
+    assert (published.edition, published.created) == (4, True)
+    assert json.loads(site.read(f"{QUARTER}/latest.json"))["edition"] == 4
+    again = publish_edition(site, QUARTER, edition.files, created_at=EVENING, networks=NETWORKS, given=4)
+    assert (again.edition, again.created) == (4, False)
+
+
 def test_an_interruption_anywhere_leaves_the_old_edition_served(site, edition):
     publish_edition(site, QUARTER, edition.files, created_at=MORNING, networks=NETWORKS)
     old = contents(site)
