@@ -48,12 +48,14 @@ TELESCOPES = (
     Telescope("NICTER-size", 1.9e9, 20, 20 * 24 * 12, "1.9 billion packets a day, some 290,000 addresses; 20 blocks, a capture in 5 minutes"),
 )  # fmt: skip
 NEEDED = (
-    "packet.ingest_cpu", "packet.flows", "flow.bytes", "flow.count_cpu", "flow.count_memory", "object.ingest_cpu",
+    "packet.ingest_cpu", "packet.flows", "flow.bytes", "flow.count_cpu", "count.peak", "object.ingest_cpu",
     "object.count_cpu", "counts.rows", "counts.row_bytes", "sources.rows", "sources.row_bytes", "s3.capture.PUT",
     "s3.capture.GET", "s3.day.PUT", "s3.day.GET", "s3.again.lists_a_sensor", "s3.read_mib", "quarter.cpu",
     "quarter.counts", "simulation.packets", "simulation.objects", "simulation.captured", "simulation.ingest_cpu",
     "simulation.count_cpu", "simulation.flows_rows", "simulation.days", "simulation.count_peak",
 )  # fmt: skip
+FLOW_ASIDE, COUNT_ASIDE = 24, 32
+"""Bytes of a flow and of a row of counts as they lie in a worker's temporary directory (``tsubame/aggregate/spans.py``)."""
 Values = Mapping[str, float]
 
 
@@ -64,7 +66,7 @@ class Cost:
     ingest: float
     count: float
     flows: float
-    memory: float
+    scratch: float
     captured: float
     lake: float
     dear: float
@@ -105,7 +107,7 @@ def day_of(telescope: Telescope, values: Values) -> Cost:
         ingest=ingest_cpu(values, packets, captures),
         count=count_cpu(values, packets, captures),
         flows=flows,
-        memory=flows * values["flow.count_memory"],
+        scratch=flows * FLOW_ASIDE + rows["counts"] * COUNT_ASIDE,
         captured=captured,
         lake=flows * values["flow.bytes"] + sum(rows[name] * values[f"{name}.row_bytes"] for name in rows),
         dear=dear,
@@ -138,7 +140,7 @@ def render(values: Values) -> str:
             "Written by `make bench` (`benchmarks/scale.py`) from the figures of [RESULTS.md](RESULTS.md); nothing here is typed.",
             "",
             *_assumptions(values),
-            *_days(days),
+            *_days(values, days),
             *_quarters(days, report),
             *_arithmetic(values, days),
             *_check(values),
@@ -151,7 +153,7 @@ def _assumptions(values: Values) -> list[str]:
         ("packet.ingest_cpu", "CPU of a packet, gzip → flows", "ns"), ("object.ingest_cpu", "CPU of a capture besides, Dask included", "ms"),
         ("packet.flows", "flows of a packet", ""), ("flow.bytes", "bytes of a flow", ""),
         ("flow.count_cpu", "CPU of a flow, flows → counts and sources", "ns"), ("object.count_cpu", "CPU of a capture's flows besides", "ms"),
-        ("flow.count_memory", "memory of a flow while its day is counted", "bytes"),
+        ("count.peak", "memory of a worker that counts a day", "MB"),
         ("counts.rows", "rows of counts of a packet", ""), ("sources.rows", "rows of sources of a packet", ""),
         ("s3.read_mib", "MiB of a capture a request brings", ""), ("s3.capture.PUT", "PUTs of a capture", ""),
         ("s3.again.lists_a_sensor", "listings of a sensor and run", ""),
@@ -166,21 +168,22 @@ def _assumptions(values: Values) -> list[str]:
     ]  # fmt: skip
 
 
-def _days(days: Mapping[Telescope, Cost]) -> list[str]:
+def _days(values: Values, days: Mapping[Telescope, Cost]) -> list[str]:
     lines = [
-        "## A day", "", "| | CPU | cores all day | cores to be done in an hour | memory of the worker that counts it | captures | lake | PUT, LIST | GET | work and requests |",
+        "## A day", "", "| | CPU | cores all day | cores to be done in an hour | temporary disk of the worker that counts it | captures | lake | PUT, LIST | GET | work and requests |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for telescope, day in days.items():
         lines.append(
-            f"| {telescope.name} | {day.cpu:,.0f} s | {day.cpu / 86_400:.3f} | {day.cpu / 3600:.2f} | {day.memory / 1e9:,.2f} GB"
+            f"| {telescope.name} | {day.cpu:,.0f} s | {day.cpu / 86_400:.3f} | {day.cpu / 3600:.2f} | {day.scratch / 1e9:,.2f} GB"
             f" | {day.captured / 1e9:,.2f} GB | {day.lake / 1e9:,.3f} GB | {day.dear:,.0f} | {day.cheap:,.0f}"
             f" | {money(day.cpu, day.dear, day.cheap):,.3f} USD |"
         )
     return [
         *lines,
         "",
-        "A day is counted by one worker, so its memory grows with the day; ingest takes some 0.2 GB whatever there is.",
+        f"Memory grows neither with a capture nor with a day: a worker takes some {values['count.peak']:,.0f} MB. A day is counted by one"
+        " worker, which puts its flows and counts aside in `TMPDIR`.",
         "",
     ]
 
@@ -215,7 +218,7 @@ def _arithmetic(values: Values, days: Mapping[Telescope, Cost]) -> list[str]:
         f"- captures → flows: {telescope.packets:,.0f} packets × {v['packet.ingest_cpu']:.1f} ns + {telescope.captures:,} captures × {v['object.ingest_cpu']:.2f} ms = {day.ingest:,.0f} s",
         f"- flows: {telescope.packets:,.0f} packets × {v['packet.flows']:.3f} = {day.flows:,.0f}",
         f"- flows → counts: {day.flows:,.0f} flows × {v['flow.count_cpu']:.0f} ns + {telescope.captures:,} captures × {v['object.count_cpu']:.2f} ms = {day.count:,.0f} s",
-        f"- memory: {day.flows:,.0f} flows × {v['flow.count_memory']:.0f} bytes = {day.memory / 1e9:,.1f} GB",
+        f"- temporary disk: {day.flows:,.0f} flows × {FLOW_ASIDE} bytes + {day.count_rows:,.0f} rows of counts × {COUNT_ASIDE} bytes = {day.scratch / 1e9:,.1f} GB",
         f"- requests priced as PUT: {telescope.captures:,} captures × {v['s3.capture.PUT']:g} + {v['s3.day.PUT']:g} of the day + {telescope.sensors} sensors × {v['s3.again.lists_a_sensor']:.1f} listings = {day.dear:,.0f}",
         f"- requests priced as GET: reads of {v['s3.read_mib']:.1f} MiB of {day.captured / telescope.captures / 2**20:,.1f} MiB a capture, what is asked besides, and its flows read once = {day.cheap:,.0f}",
         f"- money: {day.cpu:,.0f} s / 3600 × {PRICES['a core for an hour']} + {day.dear:,.0f} / 1000 × {PRICES['1,000 requests priced as PUT or LIST']} + {day.cheap:,.0f} / 1000 × {PRICES['1,000 requests priced as GET']} = {money(day.cpu, day.dear, day.cheap):,.3f} USD",
@@ -226,12 +229,11 @@ def _arithmetic(values: Values, days: Mapping[Telescope, Cost]) -> list[str]:
 def _check(values: Values) -> list[str]:
     packets, captures = values["simulation.packets"], values["simulation.objects"]
     flows = packets * values["packet.flows"]
-    memory = flows / values["simulation.days"] * values["flow.count_memory"] / 1e6
     rows = (
         ("captures → flows, s CPU", ingest_cpu(values, packets, captures), values["simulation.ingest_cpu"]),
         ("flows → counts, s CPU", count_cpu(values, packets, captures), values["simulation.count_cpu"]),
         ("flows", flows, values["simulation.flows_rows"]),
-        ("memory of a worker, MB", memory, values["simulation.count_peak"]),
+        ("memory of a worker, MB", values["count.peak"], values["simulation.count_peak"]),
     )
     return [
         "## Checked", "", f"`benchmarks/simulation.py` put {packets:,.0f} packets of {captures:,.0f} captures through all steps, made while they were read:", "",

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -112,25 +113,86 @@ class Sealing:
         self._sink.seek(self._size)
 
 
-def require_intact(content: bytes) -> None:
-    """Refuse bytes that do not carry the seal that ``Sealing`` put into them, or are not what was sealed.
+class HashingSink:
+    """Passes what is written on and digests it: an object's digest is known when its last byte is written.
+
+    Args:
+        sink: a file opened for writing binary; it is written from its beginning to its end.
+    """
+
+    closed = False
+
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+        self._state = hashlib.sha256()
+        self._size = 0
+
+    def write(self, content: Any) -> int:
+        """Write bytes."""
+        view = memoryview(content)
+        self._state.update(view)
+        self._sink.write(view)
+        self._size += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        """Return how much has been written."""
+        return self._size
+
+    def flush(self) -> None:
+        """Do nothing: the sink's owner does."""
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of what was written, in hex."""
+        return self._state.hexdigest()
+
+
+def require_intact(stream: io.RawIOBase | io.BytesIO) -> None:
+    """Refuse a file that does not carry the seal that ``Sealing`` put into it, or is not what was sealed.
+
+    Args:
+        stream: the file, which can seek; it is read a block at a time, and left anywhere.
 
     Raises:
         ValueError: says so.
     """
-    place = content.rfind(_SEAL)
-    if place < 0:
-        raise ValueError("it has no digest")
+    size = stream.seek(0, io.SEEK_END)
+    found = False
     # A name in the file may hold the same words as the seal.
-    while place >= 0:
+    for place in _seals(stream, size):
+        found = True
         begin, end = place + len(_SEAL), place + len(UNSEALED)
-        state = hashlib.sha256(memoryview(content)[:begin])
+        state = hashlib.sha256()
+        for block in _blocks(stream, 0, begin):
+            state.update(block)
+        kept = b"".join(_blocks(stream, begin, end))
         state.update(UNSEALED[len(_SEAL) :])
-        state.update(memoryview(content)[end:])
-        if state.hexdigest().encode() == content[begin:end]:
+        for block in _blocks(stream, end, size):
+            state.update(block)
+        if state.hexdigest().encode() == kept:
             return
-        place = content.rfind(_SEAL, 0, place)
-    raise ValueError("its digest is another")
+    raise ValueError("its digest is another" if found else "it has no digest")
+
+
+def _seals(stream: io.RawIOBase | io.BytesIO, size: int) -> Iterator[int]:
+    """Yield where a seal's words begin, the last first: it mostly lies near the end."""
+    for begin in range((size - 1) // _BLOCK * _BLOCK, -1, -_BLOCK):
+        block = b"".join(_blocks(stream, begin, min(begin + _BLOCK + len(_SEAL) - 1, size)))
+        place = block.rfind(_SEAL)
+        while place >= 0:
+            yield begin + place
+            place = block.rfind(_SEAL, 0, place)
+
+
+def _blocks(stream: io.RawIOBase | io.BytesIO, begin: int, end: int) -> Iterator[bytes]:
+    """Yield a file's bytes from ``begin`` to ``end``, or to its end."""
+    while begin < end:
+        stream.seek(begin)
+        block = stream.read(min(_BLOCK, end - begin))
+        if not block:
+            return
+        begin += len(block)
+        yield block
 
 
 @cache

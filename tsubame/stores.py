@@ -142,6 +142,11 @@ class Store:
         protocol = self._fs.protocol
         return "s3" in ((protocol,) if isinstance(protocol, str) else protocol)
 
+    @property
+    def _limits(self) -> dict[str, int]:
+        """How files go and come: s3fs would hold ten parts of 50 MB; two of 16 MB keep a connection busy as well."""
+        return {"chunksize": _PART, "max_concurrency": 2} if self._is_s3 else {}
+
     def _describe(self, key: str, info: dict[str, Any]) -> ObjectInfo:
         size = int(info.get("size") or 0)
         tag = info.get("ETag") or info.get("etag")
@@ -192,6 +197,27 @@ class Store:
         with _translated(self.locate(key), "cannot be read"):
             return cast(bytes, self._fs.cat_file(self._path(key)))
 
+    @contextlib.contextmanager
+    def local(self, key: str) -> Iterator[io.RawIOBase]:
+        """Give an object as a file on disk, which can seek; one of a service is fetched by one request.
+
+        Raises:
+            BadInput: there is no such object.
+            Unavailable: the store does not answer or refuses, or the temporary directory is full.
+        """
+        if self._local:
+            with _translated(self.locate(key), "cannot be read"):
+                stream = Path(self._path(key)).open("rb", buffering=0)  # noqa: SIM115 - closed below
+            with stream:
+                yield _DiskFile(stream, self.locate(key), "cannot be read")
+            return
+        with _translated(tempfile.gettempdir(), _NO_SCRATCH):
+            copy = tempfile.NamedTemporaryFile(prefix="tsubame-", buffering=0)  # noqa: SIM115 - closed below
+        with copy:
+            with _translated(self.locate(key), "cannot be read"):
+                self._fs.get_file(self._path(key), copy.name, **self._limits)
+            yield _DiskFile(copy)
+
     def put(self, key: str, content: bytes) -> None:
         """Write an object whole, or not at all.
 
@@ -216,9 +242,7 @@ class Store:
                 shutil.copyfileobj(source, sink, _READ_BLOCK)
             return
         with _translated(self.locate(key), "cannot be written"):
-            # s3fs would hold ten parts of 50 MB; two of 16 MB keep a connection busy as well.
-            limits = {"chunksize": _PART, "max_concurrency": 2} if self._is_s3 else {}
-            self._fs.put_file(str(path), self._path(key), **limits)
+            self._fs.put_file(str(path), self._path(key), **self._limits)
 
     @contextlib.contextmanager
     def writing(self, key: str) -> Iterator[Any]:
@@ -234,7 +258,7 @@ class Store:
             with _translated(tempfile.gettempdir(), _NO_SCRATCH):
                 stream = tempfile.NamedTemporaryFile(prefix="tsubame-", buffering=0)  # noqa: SIM115 - closed below
             with stream:
-                yield _Scratch(stream)
+                yield _DiskFile(stream)
                 self.put_file(key, Path(stream.name))
             return
         with _translated(self.locate(key), "cannot be written"):
@@ -256,12 +280,20 @@ class Store:
             self._fs.rm_file(self._path(key))
 
 
-class _Scratch(io.RawIOBase):
-    """A temporary file that names its directory in every error, and writes all that it is given."""
+_NO_SCRATCH = "cannot hold a temporary file"
 
-    def __init__(self, stream: Any) -> None:
+
+class _DiskFile(io.RawIOBase):
+    """A file on disk that says in every error what it is, and writes all that it is given.
+
+    Args:
+        where, what: of its errors; those of a temporary file name its directory.
+    """
+
+    def __init__(self, stream: Any, where: str = "", what: str = _NO_SCRATCH) -> None:
         super().__init__()
         self._stream = stream
+        self._said = where or tempfile.gettempdir(), what
 
     def readable(self) -> bool:
         return True
@@ -273,11 +305,11 @@ class _Scratch(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        with _translated(tempfile.gettempdir(), _NO_SCRATCH):
+        with _translated(*self._said):
             return int(self._stream.readinto(buffer))
 
     def write(self, content: Any) -> int:
-        with _translated(tempfile.gettempdir(), _NO_SCRATCH):
+        with _translated(*self._said):
             rest = memoryview(content).cast("B")
             size = len(rest)
             while rest:
@@ -286,9 +318,6 @@ class _Scratch(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return int(self._stream.seek(offset, whence))
-
-
-_NO_SCRATCH = "cannot hold a temporary file"
 
 
 @contextlib.contextmanager
@@ -301,7 +330,7 @@ def scratch_file() -> Iterator[io.RawIOBase]:
     with _translated(tempfile.gettempdir(), _NO_SCRATCH):
         stream = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed below
     with stream:
-        yield _Scratch(stream)
+        yield _DiskFile(stream)
 
 
 class _ObjectReader(io.RawIOBase):

@@ -1,13 +1,12 @@
 """Flows of one report day -> counts and distinct sources, each source attributed to a region twice.
 
-Flows are added up sensor by sensor, as 64-bit words that hold a whole key: sorting words costs a fifth of hashing
-columns, gives the order of the result, and needs memory for one sensor's flows at a time. A row's distinct sources
-are then its rows before the source is left out.
+Flows are added up sensor by sensor, as words that hold a whole key (``spans``). A row's distinct sources are then its
+rows before the source is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,15 +16,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tsubame.aggregate.scratch import Scratch
+from tsubame.aggregate.spans import FAMILY_BITS, Rows, SpannedRows, Words, sum_up, unite
 from tsubame.regions.lookup import attribute_regions
 from tsubame.regions.table import RegionTable
 from tsubame.schemas import COUNTS, FLOWS, SOURCES, TableSchema, enforce
 
 COUNTS_VERSION = 1
 """Changes when the same flows and regions would give different counts."""
-_PAIRS = 256
+_PAIRS = 1 << FAMILY_BITS
 """How many pairs of tool and kind a word has room for."""
-Words = NDArray[np.uint64]
+_ROW_GROUP = 1 << 19
+"""Rows of the tables in which sources are given."""
 _Columns = dict[str, Any]
 
 
@@ -35,11 +37,6 @@ class DayCounts:
 
     counts: pa.Table
     sources: pa.Table
-
-    @property
-    def packets(self) -> int:
-        """Packets of all sensors."""
-        return int(pc.sum(self.counts.column("packets")).as_py() or 0)
 
 
 def select_day(flows: pa.Table, bounds: tuple[datetime, datetime]) -> pa.Table:
@@ -55,9 +52,9 @@ def select_day(flows: pa.Table, bounds: tuple[datetime, datetime]) -> pa.Table:
 
 
 def count_day(
-    flows: Sequence[pa.Table], *, as_of: RegionTable, pinned: RegionTable, domestic: Collection[str]
+    flows: Iterable[pa.Table], *, as_of: RegionTable, pinned: RegionTable, domestic: Collection[str]
 ) -> DayCounts:
-    """Group a report day's flows by region, and find the distinct sources.
+    """Group a report day's flows by region, and find the distinct sources, in memory.
 
     Args:
         flows: tables of schema FLOWS, each already narrowed to the day.
@@ -68,123 +65,194 @@ def count_day(
     Returns:
         Tables in the order of their keys: the same flows give the same bytes in whatever order they come.
     """
-    sensors = _by_sensor(flows)
-    kinds, tools = (_names(flows, name) for name in ("kind", "tool"))
-    if len(kinds) * len(tools) > _PAIRS:
-        raise ValueError(f"{len(kinds)} kinds and {len(tools)} tools make more than {_PAIRS} pairs")
-    regions = as_of, pinned
-    counted: list[_Columns] = []
-    seen: dict[bool, list[tuple[Words, ...]]] = {False: [], True: []}
-    for number, (sensor_id, parts) in enumerate(sensors):
-        words, packets, sizes = _unite([_words(part, kinds, tools) for part in parts])
-        counted.append({"sensor_id": number, **_counts(words, packets, sizes, regions, len(kinds), len(tools))})
-        seen[sensor_id in domestic].append(_sum_up(words // np.uint64(len(kinds)), packets)[:2])
-    names: dict[str, Sequence[str]] = {
-        "sensor_id": [sensor_id for sensor_id, _ in sensors], "kind": kinds, "tool": tools,
-        "region": as_of.regions, "region_pinned": pinned.regions,
-    }  # fmt: skip
-    found = [
-        {"domestic": is_domestic, **_sources(_unite(parts), regions, len(tools))} for is_domestic, parts in seen.items()
-    ]
-    return DayCounts(_table(counted, COUNTS, names), _table(found, SOURCES, names))
-
-
-def _by_sensor(flows: Sequence[pa.Table]) -> list[tuple[str, list[pa.Table]]]:
-    """Return the tables of each sensor, in the order of ids; a capture, and so a table, is mostly of one."""
-    found: dict[str, list[pa.Table]] = {}
+    day = DayCounting()
     for table in flows:
-        ids = table.column("sensor_id")
-        for sensor_id in pc.unique(ids.cast(pa.string())).to_pylist() if table.num_rows else []:
+        day.add(table)
+    counts: list[pa.Table] = []
+    sources: list[pa.Table] = []
+    day.finish(as_of=as_of, pinned=pinned, domestic=domestic, counts=counts.append, sources=sources.append)
+    return DayCounts(pa.concat_tables(counts), pa.concat_tables(sources))
+
+
+class DayCounting:
+    """Counts a report day whose flows come table by table.
+
+    What grows with the day lies in ``scratch``; memory holds half a million rows at a time.
+
+    Args:
+        scratch: a file opened for reading and writing binary, empty; memory when there is none.
+    """
+
+    def __init__(self, scratch: Any = None) -> None:
+        self._scratch = Scratch(scratch)
+        self._flows = SpannedRows(self._scratch)
+        self._pairs: dict[tuple[str, str], int] = {}
+
+    def add(self, flows: pa.Table) -> None:
+        """Add flows: a table of schema FLOWS that is narrowed to the day."""
+        ids = flows.column("sensor_id")
+        for sensor_id in pc.unique(ids.cast(pa.string())).to_pylist() if flows.num_rows else []:
             mask = pc.equal(ids, sensor_id)
-            found.setdefault(sensor_id, []).append(table if pc.all(mask).as_py() else table.filter(mask))
-    return sorted(found.items())
+            # A capture, and so a table, is mostly of one sensor.
+            part = flows if pc.all(mask).as_py() else flows.filter(mask)
+            for batch in part.to_batches():
+                self._flows.add(sensor_id, self._packed(batch))
+
+    def finish(
+        self,
+        *,
+        as_of: RegionTable,
+        pinned: RegionTable,
+        domestic: Collection[str],
+        counts: Callable[[pa.Table], Any],
+        sources: Callable[[pa.Table], Any],
+    ) -> dict[str, int]:
+        """Give the day's tables away, in pieces, and return the packets of each sensor.
+
+        Args:
+            as_of, pinned, domestic: as of ``count_day``.
+            counts, sources: each is called with tables of schema COUNTS, or SOURCES, in the order of their key; with
+                one at least.
+        """
+        tools, kinds = (sorted({pair[place] for pair in self._pairs}) for place in (0, 1))
+        places = np.zeros(_PAIRS, np.uint64)
+        for (tool, kind), code in self._pairs.items():
+            places[code] = tools.index(tool) * len(kinds) + kinds.index(kind)
+        regions = as_of, pinned
+        sensors = self._flows.sensors
+        names: dict[str, Sequence[str]] = {
+            "sensor_id": sensors, "kind": kinds, "tool": tools,
+            "region": as_of.regions, "region_pinned": pinned.regions,
+        }  # fmt: skip
+        counted = SpannedRows(self._scratch)
+        with _Pieces(SOURCES, names, sources) as pieces:
+            for is_domestic in (False, True):
+                for span in self._flows.spans([name for name in sensors if (name in domestic) == is_domestic]):
+                    seen: list[Rows] = []
+                    for sensor_id, (words, packets, sizes) in span.items():
+                        rows = unite([(_replaced(words, places), packets, sizes)])
+                        counted.add(sensor_id, _counts(rows, regions, len(kinds)))
+                        seen.append(sum_up(_without_kind(rows[0], len(kinds)), rows[1])[:2])
+                    pieces.add({"domestic": is_domestic, **_sources(unite(seen), regions)})
+        total = dict.fromkeys(sensors, 0)
+        with _Pieces(COUNTS, names, counts) as pieces:
+            for number, sensor_id in enumerate(sensors):
+                for span in counted.spans([sensor_id]):
+                    total[sensor_id] += int(span[sensor_id][1].sum())
+                    pieces.add({"sensor_id": number, **_unpacked(span[sensor_id], len(kinds))})
+        return total
+
+    def _packed(self, flows: pa.RecordBatch) -> Rows:
+        """Return words, packets and bytes; a word is source, protocol, port, and the pair of tool and kind."""
+        source, protocol, port, packets, sizes = (
+            flows.column(name).to_numpy().astype(np.uint64)
+            for name in ("src_address", "protocol", "dst_port", "packets", "bytes")
+        )
+        tool, kind = flows.column("tool"), flows.column("kind")
+        known = kind.dictionary.to_pylist()
+        codes = np.array([[self._code(t, k) for k in known] for t in tool.dictionary.to_pylist()], np.uint64)
+        pair = codes[tool.indices.to_numpy(), kind.indices.to_numpy()]
+        return source << np.uint64(32) | protocol << np.uint64(24) | port << np.uint64(8) | pair, packets, sizes
+
+    def _code(self, tool: str, kind: str) -> int:
+        code = self._pairs.setdefault((tool, kind), len(self._pairs))
+        if code == len(self._pairs) - 1:
+            tools, kinds = ({pair[place] for pair in self._pairs} for place in (0, 1))
+            if len(kinds) * len(tools) > _PAIRS:
+                raise ValueError(f"{len(kinds)} kinds and {len(tools)} tools make more than {_PAIRS} pairs")
+        return code
 
 
-def _names(flows: Sequence[pa.Table], column: str) -> list[str]:
-    """Return the labels that a column's dictionaries hold, in alphabetical order."""
-    chunks = (chunk for table in flows for chunk in table.column(column).chunks)
-    return sorted({name for chunk in chunks for name in chunk.dictionary.to_pylist()})
+class _Pieces:
+    """Gives rows away in tables of ``_ROW_GROUP`` rows, however they came; in one without rows if none came."""
+
+    def __init__(self, schema: TableSchema, names: dict[str, Sequence[str]], give: Callable[[pa.Table], Any]) -> None:
+        self._schema, self._names, self._give = schema, names, give
+        self._parts: list[_Columns] = []
+        self._rows = 0
+        self._given = False
+
+    def __enter__(self) -> _Pieces:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and (self._rows or not self._given):
+            self._give_parts()
+
+    def add(self, part: _Columns) -> None:
+        """Add rows: a column is an array, or one value for all of them."""
+        while self._rows + (rows := len(part["packets"])) >= _ROW_GROUP:
+            room = _ROW_GROUP - self._rows
+            self._parts.append(_cut(part, slice(room)))
+            self._give_parts()
+            part = _cut(part, slice(room, rows))
+        if rows:
+            self._parts.append(part)
+            self._rows += rows
+
+    def _give_parts(self) -> None:
+        self._give(_table(self._parts, self._schema, self._names))
+        self._parts, self._rows, self._given = [], 0, True
 
 
-def _codes(column: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.uint64]:
-    """Return the place of each label in ``names``."""
-    place = {name: number for number, name in enumerate(names)}
-    codes = [
-        np.array([place[name] for name in chunk.dictionary.to_pylist()], np.uint64)[chunk.indices.to_numpy()]
-        for chunk in column.chunks
-        if len(chunk)
-    ]
-    return np.concatenate(codes) if codes else np.empty(0, np.uint64)
+def _cut(part: _Columns, rows: slice) -> _Columns:
+    return {name: values[rows] if isinstance(values, np.ndarray) else values for name, values in part.items()}
 
 
-def _words(flows: pa.Table, kinds: Sequence[str], tools: Sequence[str]) -> tuple[Words, Words, Words]:
-    """Return key, packets and bytes of some flows of one sensor; keys are source, protocol, port, tool and kind."""
-    source, protocol, port, packets, sizes = (
-        flows.column(name).to_numpy().astype(np.uint64)
-        for name in ("src_address", "protocol", "dst_port", "packets", "bytes")
-    )
-    words = (source << np.uint64(24) | protocol << np.uint64(16) | port) * np.uint64(len(tools) * len(kinds))
-    words += _codes(flows.column("tool"), tools) * np.uint64(len(kinds)) + _codes(flows.column("kind"), kinds)
-    return words, packets, sizes
+def _replaced(words: Words, places: Words) -> Words:
+    """Put the alphabetical place of tool and kind where words have the code in whose order they were met."""
+    last = np.uint64(_PAIRS - 1)
+    return words & ~last | places[(words & last).astype(np.intp)]
 
 
-def _unite(parts: Sequence[tuple[Words, ...]]) -> tuple[Words, ...]:
-    """Concatenate the columns of all parts and add up the rows of one key."""
-    empty = (np.empty(0, np.uint64),) * 3
-    columns = [np.concatenate(column) for column in zip(*(parts or [empty]), strict=True)]
-    order = np.argsort(columns[0])
-    return _sum_up(*(column[order] for column in columns))[: len(columns)]
+def _without_kind(words: Words, kinds: int) -> Words:
+    last = np.uint64(_PAIRS - 1)
+    return words & ~last | (words & last) // np.uint64(kinds)
 
 
-def _sum_up(words: Words, *sums: Words) -> tuple[Words, ...]:
-    """Add up the neighbours of one key; the last of what is returned is how many they were."""
-    if not len(words):
-        return words, *sums, words
-    begins = np.flatnonzero(np.concatenate(([True], words[1:] != words[:-1])))
-    counted = np.diff(np.append(begins, len(words))).astype(np.uint64)
-    return words[begins], *(np.add.reduceat(column, begins) for column in sums), counted
+def _counts(rows: Rows, regions: tuple[RegionTable, RegionTable], kinds: int) -> Rows:
+    """Put regions into the place of a sensor's sources, which were distinct: rows that become one count them.
 
-
-def _counts(
-    words: Words, packets: Words, sizes: Words, regions: tuple[RegionTable, RegionTable], kinds: int, tools: int
-) -> _Columns:
-    """Put regions into the place of a sensor's sources, which were distinct: rows that become one count them."""
-    rest, pair = _parted(words, kinds * tools)
-    tool, kind = _parted(pair, kinds)
-    keys = (rest & np.uint64(0xFFFFFF)) << np.uint64(32)
-    for shift, codes in zip((16, 0), _regions_of(rest, regions), strict=True):
+    Returns:
+        Words of protocol, port, both regions, kind and tool; packets, bytes and sources.
+    """
+    words, packets, sizes = rows
+    tool, kind = np.divmod(words & np.uint64(_PAIRS - 1), np.uint64(kinds))
+    keys = (words >> np.uint64(FAMILY_BITS) & np.uint64(0xFFFFFF)) << np.uint64(32)
+    for shift, codes in zip((16, 0), _regions_of(words, regions), strict=True):
         keys |= codes.astype(np.uint64) << np.uint64(shift)
-    keys = keys * np.uint64(_PAIRS) + kind * np.uint64(tools) + tool
+    # Kinds before tools, unlike in the words of flows.
+    keys = keys << np.uint64(FAMILY_BITS) | kind * np.uint64(_PAIRS // kinds) + tool
     order = np.argsort(keys)
-    keys, packets, sizes, sources = _sum_up(keys[order], packets[order], sizes[order])
-    keys, pair = _parted(keys, _PAIRS)
-    kind, tool = _parted(pair, tools)
+    return sum_up(keys[order], packets[order], sizes[order])
+
+
+def _unpacked(rows: Rows, kinds: int) -> _Columns:
+    """Return the columns of ``counts`` for rows of ``_counts``."""
+    keys, packets, sizes, sources = rows
+    kind, tool = np.divmod((keys & np.uint64(_PAIRS - 1)).astype(np.uint16), np.uint16(_PAIRS // kinds))
     return {
-        "protocol": keys >> np.uint64(48), "dst_port": keys >> np.uint64(32) & np.uint64(0xFFFF),
-        "region": keys >> np.uint64(16) & np.uint64(0xFFFF), "region_pinned": keys & np.uint64(0xFFFF),
+        "protocol": (keys >> np.uint64(56)).astype(np.uint8), "dst_port": (keys >> np.uint64(40)).astype(np.uint16),
+        "region": (keys >> np.uint64(24)).astype(np.uint16),
+        "region_pinned": (keys >> np.uint64(8)).astype(np.uint16),
         "kind": kind, "tool": tool, "packets": packets, "bytes": sizes, "sources": sources,
     }  # fmt: skip
 
 
-def _sources(columns: tuple[Words, ...], regions: tuple[RegionTable, RegionTable], tools: int) -> _Columns:
-    """Return the columns of ``sources`` for rows whose keys are source, protocol, port and tool."""
-    words, packets = columns[:2]
-    rest, tool = _parted(words, tools)
-    region, pinned = _regions_of(rest, regions)
+def _sources(rows: Rows, regions: tuple[RegionTable, RegionTable]) -> _Columns:
+    """Return the columns of ``sources`` for rows whose words are source, protocol, port and tool."""
+    words, packets = rows
+    region, pinned = _regions_of(words, regions)
     return {
-        "src_address": rest >> np.uint64(24), "protocol": rest >> np.uint64(16) & np.uint64(0xFF),
-        "dst_port": rest & np.uint64(0xFFFF), "tool": tool, "region": region, "region_pinned": pinned,
-        "packets": packets,
+        "src_address": (words >> np.uint64(32)).astype(np.uint32),
+        "protocol": (words >> np.uint64(24)).astype(np.uint8), "dst_port": (words >> np.uint64(8)).astype(np.uint16),
+        "tool": words.astype(np.uint8),
+        "region": region, "region_pinned": pinned, "packets": packets,
     }  # fmt: skip
 
 
-def _parted(words: Words, base: int) -> tuple[Words, Words]:
-    """Return what stands before the last digit of a word, and that digit; without flows there is no base either."""
-    return words // np.uint64(base or 1), words % np.uint64(base or 1)
-
-
 def _regions_of(words: Words, regions: tuple[RegionTable, RegionTable]) -> list[NDArray[np.uint16]]:
-    addresses = (words >> np.uint64(24)).astype(np.uint32)
+    addresses = (words >> np.uint64(32)).astype(np.uint32)
     return [attribute_regions(addresses, table) for table in regions]
 
 

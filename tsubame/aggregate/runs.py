@@ -5,7 +5,6 @@ They go to a scratch file that the caller opens, so that memory does not grow wi
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from tsubame.aggregate.confirming import Matches
 from tsubame.aggregate.grouping import RUN_COLUMNS
+from tsubame.aggregate.scratch import Scratch
 from tsubame.capture.blocks import Numbers
 
 _ROW_BYTES = 8 * RUN_COLUMNS
@@ -49,29 +49,18 @@ class Runs:
     """
 
     def __init__(self, scratch: Any = None) -> None:
-        self._scratch = io.BytesIO() if scratch is None else scratch
-        self._end = 0
+        self._scratch = Scratch(scratch)
         self._runs: list[Run] = []
         self.matches = Matches()
 
     def add(self, flows: Numbers, hours: NDArray[np.int64], begins: NDArray[np.int64]) -> None:
         """Put a run aside; ``flows`` is (n, 2) int64, as ``grouping`` packs them."""
         self.matches.observe(flows)
-        self._scratch.seek(self._end)
-        self._scratch.write(flows.data)
-        self._runs.append(Run(self._end, hours, begins))
-        self._end += flows.nbytes
+        self._runs.append(Run(self._scratch.append(flows), hours, begins))
 
     def read_into(self, run: Run, first: int, flows: Numbers) -> None:
         """Fill ``flows`` with those of a run from the ``first`` on."""
-        self._scratch.seek(run.offset + first * _ROW_BYTES)
-        view = memoryview(flows.data).cast("B")
-        done = 0
-        while done < len(view):
-            size = self._scratch.readinto(view[done:])
-            if not size:
-                raise OSError(f"scratch file ends at byte {self._scratch.tell()}")
-            done += size
+        self._scratch.read_into(run.offset + first * _ROW_BYTES, flows)
 
     def __len__(self) -> int:
         return len(self._runs)

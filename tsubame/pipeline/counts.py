@@ -7,7 +7,6 @@ read is compared with the digest that was kept of it; what was damaged is made a
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,22 +16,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tsubame.aggregate.counts import COUNTS_VERSION, DayCounts, count_day, select_day
+from tsubame.aggregate.counts import COUNTS_VERSION, DayCounting
 from tsubame.capture.accounting import Accounting
 from tsubame.errors import BadInput, DamagedObject
 from tsubame.keys import FlowsKey, LedgerKey, counts_key, sources_key
 from tsubame.periods import Quarter, day_bounds, days_between, load_zone
 from tsubame.pipeline.cluster import Progress, connect, silent, spread
 from tsubame.pipeline.delegations import DelegationArchive, SnapshotUse, open_archive
-from tsubame.pipeline.ingest import ingest_days, read_flows
+from tsubame.pipeline.ingest import ingest_days, open_flows
 from tsubame.pipeline.inventory import REACH, list_flows, list_ledger, read_registry
 from tsubame.pipeline.ledger import DayRecord
-from tsubame.provenance import code_version, digest_of, sha256_of
+from tsubame.provenance import HashingSink, code_version, digest_of
 from tsubame.regions.delegated import DelegatedFile
 from tsubame.regions.table import RegionTable
 from tsubame.schemas import COUNTS, SOURCES, TableSchema, enforce
 from tsubame.settings import Settings
-from tsubame.stores import Store
+from tsubame.stores import Store, scratch_file
 
 STAGE = "flows → counts"
 _RECORD_VERSION = 2
@@ -318,54 +317,55 @@ def count_one_day(task: _Task) -> DayRecord | tuple[FlowsKey, ...]:
     Returns:
         The record; or, when flows objects were damaged, their keys: they are removed, and nothing is written.
     """
-    settings = task.settings
-    lake = Store(settings.lake_url)
-    bounds = day_bounds(task.day, load_zone(settings.timezone))
-    tables, captures, accounting = [], [], Accounting()
-    damaged: list[FlowsKey] = []
-    for key in task.flows:
-        try:
-            flows = read_flows(lake, key)
-        except DamagedObject:
-            lake.delete(key.key)
-            damaged.append(key)
-            continue
-        part = flows.accounting_by_day.get(task.day)
-        if part is None:
-            continue
-        accounting = accounting + part
-        tables.append(select_day(flows.table, bounds))
-        captures.append(
-            {"capture": flows.capture, "sha256": flows.sha256, "size": flows.size, "accounting": part.as_dict()}
-        )
-    if damaged:
-        return tuple(damaged)
-    day = count_day(tables, as_of=task.as_of, pinned=task.pinned, domestic=task.domestic)
-    if day.packets != accounting.packets_kept:
-        raise BadInput(
-            "flows do not add up to their account", key=str(task), expected=accounting.packets_kept, actual=day.packets,
-            hint="Remove the day's flows objects and run `tsubame ingest` again.",
-        )  # fmt: skip
-    return _write_day(task, day, accounting, captures)
-
-
-def _write_day(task: _Task, day: DayCounts, accounting: Accounting, captures: list[dict[str, Any]]) -> DayRecord:
     lake = Store(task.settings.lake_url)
-    for stale in task.stale:
-        lake.delete(stale.key)
-    counts, sources = _parquet(day.counts, COUNTS, task), _parquet(day.sources, SOURCES, task)
-    lake.put(counts_key(task.day), counts)
-    lake.put(sources_key(task.day), sources)
-    by_sensor = day.counts.group_by("sensor_id", use_threads=False).aggregate([("packets", "sum")]).to_pylist()
+    bounds = day_bounds(task.day, load_zone(task.settings.timezone))
+    captures, accounting = [], Accounting()
+    damaged: list[FlowsKey] = []
+    with scratch_file() as scratch:
+        counting = DayCounting(scratch)
+        for key in task.flows:
+            try:
+                with open_flows(lake, key) as flows:
+                    part = flows.accounting_by_day.get(task.day)
+                    if part is None:
+                        continue
+                    for table in flows.tables(bounds):
+                        counting.add(table)
+            except DamagedObject:
+                lake.delete(key.key)
+                damaged.append(key)
+                continue
+            accounting = accounting + part
+            captures.append(
+                {"capture": flows.capture, "sha256": flows.sha256, "size": flows.size, "accounting": part.as_dict()}
+            )
+        return tuple(damaged) if damaged else _write_day(task, counting, accounting, captures)
+
+
+def _write_day(task: _Task, counting: DayCounting, accounting: Accounting, captures: list[dict[str, Any]]) -> DayRecord:
+    lake = Store(task.settings.lake_url)
+    with lake.writing(sources_key(task.day)) as one, lake.writing(counts_key(task.day)) as other:
+        with _Parquet(one, SOURCES, task) as sources, _Parquet(other, COUNTS, task) as counts:
+            packets = counting.finish(
+                as_of=task.as_of, pinned=task.pinned, domestic=task.domestic, counts=counts.add, sources=sources.add
+            )
+        if sum(packets.values()) != accounting.packets_kept:
+            raise BadInput(
+                "flows do not add up to their account", key=str(task),
+                expected=accounting.packets_kept, actual=sum(packets.values()),
+                hint="Remove the day's flows objects and run `tsubame ingest` again.",
+            )  # fmt: skip
+        for stale in task.stale:
+            lake.delete(stale.key)
     record = DayRecord(
         day=task.day,
         digest=task.digest,
         accounting=accounting,
         captures=tuple(sorted(captures, key=lambda item: item["capture"])),
-        packets={row["sensor_id"]: row["packets_sum"] for row in sorted(by_sensor, key=lambda r: r["sensor_id"])},
+        packets=packets,
         snapshot=task.snapshot,
-        counts_sha256=sha256_of(counts),
-        sources_sha256=sha256_of(sources),
+        counts_sha256=counts.sha256(),
+        sources_sha256=sources.sha256(),
         code_version=code_version(),
         incomplete=tuple(key.capture for key in task.flows if key.aside),
     )
@@ -373,11 +373,27 @@ def _write_day(task: _Task, day: DayCounts, accounting: Accounting, captures: li
     return record
 
 
-def _parquet(table: pa.Table, schema: TableSchema, task: _Task) -> bytes:
-    sink = io.BytesIO()
-    # Nothing of the digest, which knows when a file system's captures were written: the same packets give the same
-    # bytes, and lineage names these.
-    metadata = {"day": task.day.isoformat(), "timezone": task.settings.timezone}
-    described = enforce(table.replace_schema_metadata(metadata), schema)
-    pq.write_table(described, sink, compression="zstd", compression_level=3)
-    return sink.getvalue()
+class _Parquet:
+    """A day's table as it is written to an object, a row group a piece."""
+
+    def __init__(self, file: Any, schema: TableSchema, task: _Task) -> None:
+        self._sink = HashingSink(file)
+        self._schema = schema
+        # Nothing of the digest, which knows when a file system's captures were written: the same packets give the
+        # same bytes, and lineage names these.
+        self._metadata = {"day": task.day.isoformat(), "timezone": task.settings.timezone}
+        self._writer = pq.ParquetWriter(
+            self._sink, schema.arrow(self._metadata), compression="zstd", compression_level=3
+        )
+
+    def __enter__(self) -> _Parquet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def add(self, table: pa.Table) -> None:
+        self._writer.write_table(enforce(table.replace_schema_metadata(self._metadata), self._schema))
+
+    def sha256(self) -> str:
+        return self._sink.sha256()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tsubame.aggregate.counts import select_day
 from tsubame.aggregate.flows import FlowsResult, build_flows, read_accounting, write_flows
 from tsubame.aggregate.runs import Runs
 from tsubame.capture.accounting import Accounting
@@ -229,42 +232,70 @@ def _metadata(task: _Task, sha256: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class FlowsObject:
-    """A flows object as it is read back.
+    """A flows object that is opened for reading.
 
     Attributes:
-        table: schema FLOWS.
         accounting_by_day: the capture's account, split by report day.
     """
 
     capture: str
     sha256: str
     size: int
-    table: pa.Table
     accounting_by_day: dict[date, Accounting]
+    _file: pq.ParquetFile
+    _where: str
+
+    def tables(self, bounds: tuple[datetime, datetime]) -> Iterator[pa.Table]:
+        """Yield the flows of a report day in pieces of ``schemas.FLOWS``.
+
+        Args:
+            bounds: UTC instants at which the day begins and ends (exclusive).
+
+        Raises:
+            DamagedObject: they cannot be read.
+        """
+        for number in range(self._file.num_row_groups):
+            hours = self._file.metadata.row_group(number).column(FLOWS.names.index("hour")).statistics
+            if hours is not None and hours.has_min_max and not (hours.max >= bounds[0] and hours.min < bounds[1]):
+                continue
+            with _known_as_damaged(self._where):
+                table = self._file.read_row_group(number, columns=list(FLOWS.names), use_threads=False)
+            yield select_day(table, bounds)
 
 
-def read_flows(lake: Store, key: FlowsKey) -> FlowsObject:
-    """Read a flows object.
+@contextmanager
+def open_flows(lake: Store, key: FlowsKey) -> Iterator[FlowsObject]:
+    """Open a flows object, whose bytes are those that were written.
 
     Raises:
         DamagedObject: it is gone, or is not what was written; remove it and run ``ingest`` again.
     """
+    where = lake.locate(key.key)
+    with ExitStack() as stack:
+        with _known_as_damaged(where):
+            stream = stack.enter_context(lake.local(key.key))
+            require_intact(stream)
+            file = stack.enter_context(pq.ParquetFile(stream))
+            metadata = file.schema_arrow.metadata or {}
+            found = FlowsObject(
+                capture=metadata[b"capture"].decode(),
+                sha256=metadata[b"sha256"].decode(),
+                size=int(metadata[b"size"]),
+                accounting_by_day=read_accounting(metadata),
+                _file=file,
+                _where=where,
+            )
+        yield found
+
+
+@contextmanager
+def _known_as_damaged(where: str) -> Iterator[None]:
     try:
-        content = lake.read(key.key)
-        require_intact(content)
-        table = pq.read_table(pa.BufferReader(content), use_threads=False)
-        metadata = table.schema.metadata or {}
-        return FlowsObject(
-            capture=metadata[b"capture"].decode(),
-            sha256=metadata[b"sha256"].decode(),
-            size=int(metadata[b"size"]),
-            table=table.select(list(FLOWS.names)),
-            accounting_by_day=read_accounting(metadata),
-        )
+        yield
     except (BadInput, pa.ArrowException, KeyError, ValueError) as error:
         raise DamagedObject(
             "flows object is not what was written",
-            key=lake.locate(key.key),
+            key=where,
             actual=str(error).splitlines()[0],
             hint="Remove it and run `tsubame ingest` for its day again.",
         ) from error

@@ -3,9 +3,13 @@
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from tsubame.aggregate.counts import count_day
+from tsubame.aggregate import counts as counting
+from tsubame.aggregate import spans
+from tsubame.aggregate.counts import DayCounting, count_day
+from tsubame.aggregate.scratch import Scratch
 from tsubame.regions.table import assemble
 from tsubame.schemas import COUNTS, FLOWS, SOURCES
 
@@ -82,7 +86,6 @@ def test_counts_and_sources_are_those_of_duckdb(seed):
     counts, sources = oracle(tables, as_of, pinned, ("jp-a", "jp-b"))
     assert day.counts.to_pylist() == counts
     assert day.sources.to_pylist() == sources
-    assert day.packets == sum(row["packets"] for row in counts)
 
 
 def test_flows_give_the_same_bytes_in_whatever_order_they_come():
@@ -95,7 +98,69 @@ def test_flows_give_the_same_bytes_in_whatever_order_they_come():
     assert one.counts.column("tool").chunk(0).dictionary == two.counts.column("tool").chunk(0).dictionary
 
 
+@pytest.mark.parametrize("at_once", [64, 200, 1000, 4096, 1 << 20])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_day_that_is_put_aside_is_counted_as_one_in_memory(monkeypatch, tmp_path, seed, at_once):
+    tables = [
+        flows(seed * 100 + number, 400, sensors=SENSORS if number == 3 else [SENSORS[number % 3]], tools=tools)
+        for number, tools in enumerate([["", "mirai"], ["zmap", ""], ["a new tool"], ["", "mirai"], ["masscan", ""]])
+    ]
+    given = {"as_of": regions(seed), "pinned": regions(seed + 100), "domestic": ("jp-a", "jp-b")}
+    whole = count_day(tables, **given)
+    monkeypatch.setattr(spans, "_AT_ONCE", at_once)
+    monkeypatch.setattr(spans, "_STEP", 16)
+    monkeypatch.setattr(counting, "_ROW_GROUP", 50)
+    counts, sources = [], []
+    with (tmp_path / "scratch").open("w+b", buffering=0) as scratch:
+        day = DayCounting(scratch)
+        for table in tables:
+            day.add(table)
+        total = day.finish(counts=counts.append, sources=sources.append, **given)
+        assert (scratch.tell() > 0) == (at_once < 2000), "the case is not the one that is meant"
+    for pieces, table in ((counts, whole.counts), (sources, whole.sources)):
+        assert {piece.num_rows for piece in pieces[:-1]} <= {50}
+        assert 0 < pieces[-1].num_rows <= 50
+        assert pa.concat_tables(pieces).to_pylist() == table.to_pylist()
+    of_sensor = {name: pc.equal(whole.counts["sensor_id"], name) for name in SENSORS}
+    assert total == {name: pc.sum(whole.counts.filter(mask)["packets"]).as_py() for name, mask in of_sensor.items()}
+
+
+def test_spans_tear_no_family_and_lose_no_row(monkeypatch):
+    monkeypatch.setattr(spans, "_AT_ONCE", 256)
+    monkeypatch.setattr(spans, "_STEP", 8)
+    rng = np.random.default_rng(7)
+    day, given = spans.SpannedRows(Scratch()), {}
+    for sensor_id in ("a", "b", "a", "c", "b", "a"):
+        # Half of the words are of one family, of which there are more than a span holds.
+        words = np.concatenate((rng.integers(0, 1 << 63, 150), (77 << 8) + rng.integers(0, 256, 150))).astype(np.uint64)
+        day.add(sensor_id, (words, np.ones(300, np.uint64), words % np.uint64(1000)))
+        for word in words.tolist():
+            packets, sizes = given.get((sensor_id, word), (0, 0))
+            given[sensor_id, word] = packets + 1, sizes + word % 1000
+    found, last, spans_of_day = {}, -1, list(day.spans(["a", "b"]))
+    for span in spans_of_day:
+        low = min(int(words[0]) for words, _, _ in span.values())
+        assert low >> 8 > last >> 8
+        last = max(int(words[-1]) for words, _, _ in span.values())
+        for sensor_id, columns in span.items():
+            assert (np.diff(columns[0]) > 0).all()
+            for word, packets, sizes in zip(*(column.tolist() for column in columns), strict=True):
+                assert found.setdefault((sensor_id, word), (packets, sizes)) == (packets, sizes)
+    assert len(spans_of_day) > 3
+    assert found == {key: sums for key, sums in given.items() if key[0] != "c"}
+
+
+def test_more_pairs_than_words_have_room_for_are_refused():
+    with pytest.raises(ValueError, match="3 kinds and 86 tools make more than 256 pairs"):
+        count_day(
+            [flows(1, 500, sensors=["a"], tools=[f"tool {number}" for number in range(86)])],
+            as_of=regions(1),
+            pinned=regions(1),
+            domestic=(),
+        )
+
+
 @pytest.mark.parametrize("tables", [[], [FLOWS.empty()]])
 def test_a_day_without_flows_has_tables_without_rows(tables):
     day = count_day(tables, as_of=regions(1), pinned=regions(1), domestic=("jp-a",))
-    assert (day.counts.num_rows, day.sources.num_rows, day.packets) == (0, 0, 0)
+    assert (day.counts.num_rows, day.sources.num_rows) == (0, 0)
