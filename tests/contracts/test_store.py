@@ -1,6 +1,7 @@
 """One contract for every kind of store."""
 
 import os
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -46,6 +47,21 @@ def test_the_etag_changes_with_the_content(store):
     assert before == next(iter(store.list()))
     store.put("x", b"newer")
     assert store.info("x").etag != before.etag
+
+
+def test_an_object_is_given_as_a_file_that_can_seek(store, tmp_path, monkeypatch):
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    store.put("a/x", bytes(range(200)))
+    with store.local("a/x") as file:
+        assert file.read(3) == bytes(range(3))
+        assert file.seek(-2, os.SEEK_END) == 198
+        assert file.read() == bytes((198, 199))
+        assert file.seek(0) == 0
+        assert file.read() == bytes(range(200))
+    assert not list((tmp_path / "scratch").iterdir()), "a copy was left"
+    with pytest.raises(BadInput, match=r"missing\.bin: does not exist"), store.local("missing.bin"):
+        pass
 
 
 def test_what_is_deleted_is_gone_and_deleting_again_is_no_error(store):

@@ -1,5 +1,6 @@
 """The store contract on a real S3 service, and what only S3 can do wrong."""
 
+import hashlib
 import inspect
 import os
 import socket
@@ -26,8 +27,14 @@ OPERATIONS = {
     "info": lambda store: store.info("a.bin"),
     "read": lambda store: store.read("a.bin"),
     "open": lambda store: store.open("a.bin").read(),
+    "local": lambda store: _local(store),
     "put": lambda store: store.put("b.bin", b"1"),
 }
+
+
+def _local(store):
+    with store.local("a.bin") as file:
+        return file.read()
 
 
 @pytest.fixture(params=["bucket", "prefix"])
@@ -43,8 +50,6 @@ def filled(bucket):
 
 
 def test_the_etag_is_that_of_the_content(filled):
-    import hashlib
-
     assert filled.info("a.bin").etag == hashlib.md5(filled.read("a.bin")).hexdigest()
 
 
@@ -59,6 +64,8 @@ def test_a_large_object_is_written_in_parts_and_read_as_a_stream(bucket, tmp_pat
         while block := expected.read(3_000_000):
             assert stream.read(len(block)) == block
         assert stream.read(1) == b""
+    with store.local("large.bin") as file, source.open("rb") as expected:
+        assert hashlib.file_digest(file, "sha256").digest() == hashlib.file_digest(expected, "sha256").digest()
 
 
 def test_a_listing_of_several_pages_is_whole(bucket, monkeypatch):
@@ -133,11 +140,12 @@ def test_a_read_that_is_cut_once_is_taken_up_again(filled, relay):
     relay.cut = 1
     with Store(filled.url).open("a.bin") as stream:
         assert stream.read() == whole
-    relay.cut = 1
-    assert Store(filled.url).read("a.bin") == whole
+    for operation in ("read", "local"):
+        relay.cut = 1
+        assert OPERATIONS[operation](Store(filled.url)) == whole
 
 
-@pytest.mark.parametrize("operation", ["open", "read"])
+@pytest.mark.parametrize("operation", ["open", "read", "local"])
 def test_a_read_that_is_always_cut_is_unavailable_and_never_a_shorter_object(filled, relay, operation):
     relay.cut = 10**6
     with pytest.raises(Unavailable, match=r"a\.bin: cannot be read: "):
