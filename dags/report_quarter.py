@@ -14,7 +14,8 @@ The partition key is the quarter: `2023Q1`.
   store or the Dask cluster does not answer; it is tried again by itself. *Skipped*: no capture has a packet of the
   quarter, or no delegation file is old enough.
 - `validate`: the button *Data Docs* shows every expectation. A refusal does not fail it, `decide` deals with it.
-- `suite`, one for each table that was checked, only tells: its name how many expectations hold, its log which do not.
+- `suite [ ]` opens the list of what was checked, a line for each table: its name tells how many expectations hold, its
+  log which do not. It decides nothing.
 - `decide` *awaits input*: critical expectations failed and are shown under *Required Actions*. *Approve* publishes
   all the same, and the edition's lineage names you; *Reject*, or no answer in time, fails it with *EditionRefused* and
   nothing is published: mend the cause and clear `complete_days` with what is downstream of it.

@@ -180,7 +180,7 @@ def tell_suite(found: Any) -> dict[str, Any]:
     """Log a line for each expectation of a suite, and return their numbers as a small XCom."""
     for check in found.checks:
         level, said = (logging.INFO, "holds") if check["passed"] else (logging.WARNING, f"fails, {check['severity']}")
-        seen = "" if check["passed"] or not check["found"] else f" Found: {check['found']}"
+        seen = "" if check["passed"] or not check["found"] else f"; found: {check['found']}"
         log.log(level, "%s: %s%s", said, check["expected"], seen)
     return brief(found)
 

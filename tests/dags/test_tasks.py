@@ -104,6 +104,22 @@ def test_xcom_is_small_and_faults_are_logged(tasks, caplog):
     assert "30 more" in caplog.text
 
 
+def test_a_suite_tells_a_line_for_each_expectation(tasks, caplog):
+    from tsubame.pipeline.checked import CheckedSuite
+
+    held = {"passed": True, "severity": "critical", "expected": "Days are whole", "found": "90 rows"}
+    failed = {"passed": False, "severity": "warning", "expected": "No file is old", "found": "2 of 5 rows"}
+    with caplog.at_level(logging.INFO, "tsubame.task"):
+        assert tasks.tell_suite(CheckedSuite("days", (held, failed))) == {
+            "suite": "days", "expectations": 2, "failed": 1,
+        }  # fmt: skip
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert lines == [
+        ("INFO", "holds: Days are whole"),
+        ("WARNING", "fails, warning: No file is old; found: 2 of 5 rows"),
+    ]
+
+
 def test_a_part_that_takes_long_is_told_of_again_and_again(tasks, caplog):
     now = [0.0]
     progress = tasks.ProgressLog(lambda: now[0])

@@ -316,6 +316,17 @@ def test_a_run_in_the_grid_its_links_its_log_and_its_metrics(tiny, tmp_path, bro
         page.goto(f"{live.client.url}/dags/report_quarter/runs/{run}/tasks/complete_days")
         page.get_by_text("captures → flows").first.wait_for()
         shoot(page, "task-log")
+        # The grid has one square for all suites; their names are in the list that it opens.
+        page.goto(f"{live.client.url}/dags/report_quarter/runs/{run}/tasks/suite/mapped")
+        names = airflow_live.mapped_names(live, "report_quarter", run, "suite")
+        assert len(names) == len(SUITES)
+        for name in names:
+            page.get_by_text(name, exact=True).first.wait_for()
+        shoot(page, "suites")
+        page.goto(f"{live.client.url}/dags/report_quarter/runs/{run}/tasks/suite/mapped/0")
+        page.get_by_text(" hold").first.wait_for()
+        page.wait_for_timeout(1500)
+        shoot(page, "suite-log")
         page.goto(f"{live.client.url}/tsubame/validation/2023Q1/docs/index.html")
         assert page.locator("body").inner_text()
         assert page.errors == []
