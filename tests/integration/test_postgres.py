@@ -63,6 +63,21 @@ def test_only_who_knows_the_password_gets_in_and_only_by_loopback(postgres):
     assert password not in postgres.log.read_text() + repr(postgres)
 
 
+def test_a_changed_password_leaves_open_sessions_and_lets_no_new_one_in_by_the_old(folder):
+    with PostgresService(folder) as service:
+        old = service.url
+        new = old.replace(old.split(":")[2].split("@")[0], "another-password")
+        session = connect(old)
+        service.execute("ALTER ROLE airflow PASSWORD 'another-password';")
+        with session, session.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchone() == (1,)
+        session.close()
+        with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+            connect(old)
+        connect(new).close()
+
+
 def test_what_was_committed_outlives_a_kill(folder):
     with PostgresService(folder) as service:
         with connect(service.url) as session, session.cursor() as cursor:
