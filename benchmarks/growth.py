@@ -1,9 +1,10 @@
-"""Whether cost grows with packets alone: captures of 1, 10, 100 million packets; the same packets of many sensors.
+"""Whether cost grows with packets alone: captures and days of 1, 10, 100 million; the same packets of many sensors.
 
     python benchmarks/growth.py [--packets 100000000] [--shared 4000000]
 
 A capture is made by another process and read from a pipe, so that only reading counts; packets come at 10 million a
-day: a longer capture is more days, not a busier hour. ``--shared`` packets are shared among 1, 10 and 100 sensors.
+day: a longer capture is more days, not a busier hour. A day of so many packets is counted, ten captures of one sensor:
+that is a busier hour. ``--shared`` packets are shared among 1, 10 and 100 sensors.
 """
 
 from __future__ import annotations
@@ -59,6 +60,39 @@ def one_capture(packets: int, rounds: int) -> dict[str, Any]:
 
 
 @harness.work
+def day_of_flows(packets: int, folder: str) -> dict[str, Any]:
+    """Make the flows of a day of so many packets."""
+    import pyarrow.parquet as pq
+    from telescope import FIRST_DAY, Shape, settings_in, workers
+
+    from tsubame.pipeline.ingest import ingest_days
+
+    settings = settings_in(Path(folder), Shape(parts=10, packets=packets // 10), stored=False)
+    with workers(2):
+        ingest_days(settings, FIRST_DAY, FIRST_DAY)
+    return {"flows": sum(pq.read_metadata(path).num_rows for path in Path(folder, "lake", "flows").rglob("*.parquet"))}
+
+
+@harness.work
+def one_day(packets: int, folder: str) -> dict[str, Any]:
+    """Count that day; the one worker is this process."""
+    from telescope import FIRST_DAY, Shape, settings_in, workers
+
+    from tsubame.pipeline.counts import count_days
+    from tsubame.pipeline.ingest import ingest_days
+
+    with TemporaryDirectory() as scratch, workers(1, processes=False):
+        warm = settings_in(Path(scratch), Shape(packets=1000), stored=False)
+        ingest_days(warm, FIRST_DAY, FIRST_DAY)
+        count_days(warm, FIRST_DAY, FIRST_DAY)
+        settings = settings_in(Path(folder), Shape(parts=10, packets=packets // 10), stored=False)
+        with spent() as cost:
+            if count_days(settings, FIRST_DAY, FIRST_DAY).packets != packets:
+                raise RuntimeError("packets were lost")
+    return dict(cost)
+
+
+@harness.work
 def many_sensors(sensors: int, packets: int) -> dict[str, Any]:
     """Ingest and count a day of so many packets of so many sensors; the one worker is this process."""
     from telescope import FIRST_DAY, Shape, settings_in, workers
@@ -103,7 +137,26 @@ def measure(options: argparse.Namespace) -> Iterator[Row]:
     yield Row("packet.ingest_cpu", "CPU of a packet from gzip to flows", middle["cpu"] / sizes[1] * 1e9, "ns")
     yield Row("packet.flows", "flows of a packet", middle["flows"] / sizes[1])
     yield Row("flow.bytes", "bytes of a flow in the lake", middle["bytes"] / middle["flows"], "bytes")
+    yield from _days(sizes)
     yield from _sensors(options.shared)
+
+
+def _days(sizes: list[int]) -> Iterator[Row]:
+    each = {}
+    for size in sizes:
+        say(f"a day of {size:,} packets")
+        with TemporaryDirectory() as folder:
+            flows = measured(day_of_flows, packets=size, folder=folder)["flows"]
+            run = measured(one_day, packets=size, folder=folder)
+        each[size] = run["cpu"] / flows
+        text = f"a day of {size / 1e6:g} M packets, {flows / 1e6:.3g} M flows → counts and sources"
+        yield Row(f"growth.day.cpu.{size}", text, run["cpu"], "s CPU")
+        yield Row(f"growth.day.peak.{size}", "  its peak memory", run["peak"] / 1e6, "MB")
+    for small, large in ((sizes[0], sizes[1]), (sizes[1], sizes[2])):
+        yield Row(
+            f"growth.day.ratio.{large}", f"CPU a flow, {large / 1e6:g} M against {small / 1e6:g} M",
+            each[large] / each[small], "", at_most=1.1,
+        )  # fmt: skip
 
 
 def _sensors(packets: int) -> Iterator[Row]:
