@@ -1,12 +1,16 @@
 """The S3 service as ``make s3`` and the demo run it: what it prints, keeps, and leaves behind."""
 
+import contextlib
+import http.client
 import os
 import shlex
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -78,6 +82,30 @@ def test_the_command_serves_until_interrupted_and_keeps_objects_and_keys(tmp_pat
     while left_over(folder) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left_over(folder) == []
+
+
+def test_it_comes_back_on_its_port_at_once_while_it_is_asked(tmp_path):
+    over = threading.Event()
+
+    def ask(port):
+        while not over.wait(0.02):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+                connection.request("GET", "/healthcheck")
+                with connection.getresponse() as answer:
+                    answer.read()
+
+    with S3Service(tmp_path / "s3") as service, ThreadPoolExecutor(4) as pool:
+        port = service.port
+        asking = [pool.submit(ask, port) for _ in range(4)]
+        try:
+            for end in (service.stop, service.kill) * 3:
+                end()
+                service.start()
+                assert service.port == port
+        finally:
+            over.set()
+        assert [each.result() for each in asking] == [None] * 4
 
 
 def test_the_demos_store_is_s3_when_asked_for(tmp_path, monkeypatch):
