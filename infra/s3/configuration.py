@@ -35,6 +35,8 @@ object_chunk_size = 1048576
 client_chunk_size = 1048576
 node_timeout = 30
 recoverable_node_timeout = 30
+# There is one device: barred for a minute after a full disk's 507, nothing could be read although there is room again.
+error_suppression_interval = 0
 
 [filter:s3api]
 use = egg:swift#s3api
