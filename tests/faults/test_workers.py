@@ -5,12 +5,13 @@ import signal
 import threading
 import time
 
+import psutil
 import pytest
 
 from tests.faults.conftest import FIRST, LAST, Q1, objects, run_days
 from tests.faults.recording import TO_THE_BYTE
 from tsubame.pipeline import ingest
-from tsubame.pipeline.cluster import SetAside
+from tsubame.pipeline.cluster import SetAside, connect
 from tsubame.pipeline.counts import count_days
 from tsubame.pipeline.quarter import complete_quarter
 
@@ -53,6 +54,49 @@ def test_a_worker_ends(fault, own_cluster, fresh, undisturbed, monkeypatch):
         assert summary.decoded > 30
         assert objects(fresh.lake_url) == undisturbed
         told.held = TO_THE_BYTE
+
+
+@pytest.mark.parametrize("seconds", [5, None])
+def test_a_local_worker_is_stopped(fault, fresh, undisturbed, monkeypatch, seconds):
+    done = f"SIGSTOP during a run, {f'SIGCONT {seconds} s later' if seconds else 'for good'}; the local cluster"
+    with fault(f"a local worker is stopped {f'for {seconds} s' if seconds else 'for good'}", done) as told:
+        monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+        monkeypatch.setattr(ingest, "ingest_capture", slowly)
+        with connect() as client:
+            victim = next(iter(client.run(os.getpid).values()))
+
+            def stop():
+                os.kill(victim, signal.SIGSTOP)
+                if seconds:
+                    time.sleep(seconds)
+                    os.kill(victim, signal.SIGCONT)
+
+            progress, thread = during(stop)
+            began = time.monotonic()
+            ingest.ingest_days(fresh, FIRST, LAST, progress=progress)
+            took = time.monotonic() - began
+            thread.join(seconds or 10)
+            assert psutil.pid_exists(victim) == bool(seconds), (
+                "a stopped worker was left, or one that only paused ended"
+            )
+            monkeypatch.undo()
+            monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+            count_days(fresh, FIRST, LAST)
+        assert objects(fresh.lake_url) == undisturbed
+        told.held = f"{TO_THE_BYTE}; `ingest` took {took:.0f} s"
+
+
+def test_a_local_cluster_closes_over_a_stopped_worker(fault, monkeypatch):
+    with fault("a local worker is stopped at the end", "SIGSTOP, for good, before the cluster is closed") as told:
+        monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+        with connect() as client:
+            workers = list(client.run(os.getpid).values())
+            os.kill(workers[0], signal.SIGSTOP)
+            began = time.monotonic()
+        took = time.monotonic() - began
+        assert took < 60
+        assert not [pid for pid in workers if psutil.pid_exists(pid)]
+        told.held = f"closed in {took:.1f} s, no process left"
 
 
 def test_a_capture_kills_every_worker(fault, own_cluster, fresh, undisturbed, monkeypatch):

@@ -34,6 +34,11 @@ Progress = Callable[[str, int, int], None]
 _IN_FLIGHT_PER_THREAD = 8
 _CONNECT_SECONDS = 20
 _RETRIES = 3
+_SILENT_SECONDS = 60
+"""A local worker that says nothing for so long, being stopped or hung, is ended and its work done by another.
+
+Dask's own 5 minutes are for hosts that are far; less would end workers that a busy machine only keeps waiting.
+"""
 _LOOK_AGAIN_EVERY = 64
 """Items until the number of threads is asked for again: an adaptive cluster grows with its work."""
 
@@ -103,8 +108,12 @@ def _client_of(cluster: Any, name: str) -> Any:
 
 
 def _local() -> Any:
+    import dask
+    from dask.utils import parse_timedelta
     from distributed import LocalCluster
 
+    configured = dask.config.get("distributed.scheduler.worker-ttl")
+    silent_seconds = min(parse_timedelta(configured), _SILENT_SECONDS) if configured else None
     return LocalCluster(
         n_workers=_cores(),
         threads_per_worker=1,
@@ -112,6 +121,7 @@ def _local() -> Any:
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
+        scheduler_kwargs={"worker_ttl": silent_seconds},
     )
 
 
