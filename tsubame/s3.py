@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +27,8 @@ RETRIES = 3
 _BAD_KEYS = {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken", "ExpiredToken"}
 _NO_BUCKET, _NO_BUCKET_HINT = "the bucket does not exist", "Create it, or check the URL."
 _MISSING = {"404", "NoSuchKey", "NotFound"}
+_SKEW_SECONDS = 15 * 60
+"""S3 refuses a signature whose date is farther off (RequestTimeTooSkewed)."""
 
 
 def options() -> dict[str, Any]:
@@ -70,6 +74,8 @@ def refusal(error: BaseException, where: str, what: str) -> TsubameError | None:
     if code in _MISSING:
         return BadInput("does not exist", key=where)
     said = " ".join(dict.fromkeys(str(part) for part in (status, code) if part))
+    if status == 403 and (off := _clock_off(answer, datetime.now(UTC))):
+        return Unavailable(what, key=where, actual=f"{said}, and {off}", hint="Check this machine's clock.")
     if code in _BAD_KEYS:
         return Unavailable(what, key=where, actual=said, hint="Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
     if status == 403:
@@ -77,6 +83,23 @@ def refusal(error: BaseException, where: str, what: str) -> TsubameError | None:
     if code in ("SlowDown", "RequestTimeout") or (status or 0) >= 500:
         return Unavailable(what, key=where, actual=said, hint="Try again later.")
     return Unavailable(what, key=where, actual=said, hint="Check the endpoint, the region and the bucket.")
+
+
+def _clock_off(answer: dict[str, Any], now: datetime) -> str | None:
+    """Say how far this clock is from the service's, where that is why it refuses; an answer to HEAD has no code."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        there = parsedate_to_datetime(str(headers.get("date", "")))
+    except ValueError:
+        there = None
+    if there is None or there.tzinfo is None:
+        skewed = answer.get("Error", {}).get("Code") == "RequestTimeTooSkewed"
+        return "a clock too far from the service's" if skewed else None
+    seconds = (now - there).total_seconds()
+    if abs(seconds) <= _SKEW_SECONDS:
+        return None
+    minutes = round(abs(seconds) / 60)
+    return f"a clock {minutes // 60} h {minutes % 60:02} min {'ahead of' if seconds > 0 else 'behind'} the service's"
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """What an S3 service's answers mean, and what s3fs is told."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import pytest
 
 from tsubame import s3
@@ -71,3 +74,21 @@ def test_limits_of_the_environment_go_before_ours(monkeypatch):
     assert "retries" not in s3.options()["config_kwargs"]
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert s3.options()["client_kwargs"] == {"region_name": "eu-west-1"}
+
+
+@pytest.mark.parametrize(("minutes", "says"), [(130, "2 h 10 min behind"), (-130, "2 h 10 min ahead of"), (10, None)])
+@pytest.mark.parametrize("code", ["RequestTimeTooSkewed", "403", "AccessDenied"])
+def test_a_refusal_across_clocks_that_differ_names_the_clock(code, minutes, says):
+    answered = Answered(403, code)
+    there = datetime.now(UTC) + timedelta(minutes=minutes)
+    answered.response["ResponseMetadata"]["HTTPHeaders"] = {"date": format_datetime(there, usegmt=True)}
+    told = str(s3.refusal(answered, "s3://b/k", "cannot be read"))
+    assert (says is not None) == told.endswith("Check this machine's clock.")
+    assert says is None or f"a clock {says} the service's" in told
+
+
+def test_a_refused_clock_is_named_without_the_services_time():
+    told = str(s3.refusal(Answered(403, "RequestTimeTooSkewed"), "s3://b/k", "cannot be read"))
+    assert told.endswith(
+        "found 403 RequestTimeTooSkewed, and a clock too far from the service's. Check this machine's clock."
+    )
