@@ -10,6 +10,7 @@ import yaml
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from infra.airflow.services import POOLS
 from infra.compose.make_secrets import make_secrets
 from infra.dask.certificates import ROLES, make_certificates, make_server_certificates
 from infra.s3.configuration import read_keys
@@ -180,3 +181,25 @@ def test_the_stores_secrets_are_one_or_several_keys():
         with pytest.raises(ValueError, match=r"^(line \d: a name, once|there is no secret)") as caught:
             read_keys(wrong)
         assert one not in str(caught.value)
+
+
+def _read(path):
+    return yaml.safe_load((INFRA / path).read_text(encoding="utf-8"))
+
+
+def test_deployments_make_the_pool_that_dags_wait_for():
+    # A task of a pool that there is not is never started.
+    ((name, (slots, _)),) = POOLS.items()
+    makes = f"airflow pools get {name} || airflow pools set {name} {slots} "
+    compose = _read("compose/compose.yaml")["services"]["airflow-migrate"]["command"]
+    chart = _read("kubernetes/airflow-values.yaml")["migrateDatabaseJob"]["args"]
+    for command in (compose, chart):
+        assert command[:2] == ["bash", "-c"]
+        assert command[2].startswith(f"airflow db migrate && {{ {makes}")
+
+
+def test_what_airflow_writes_to_is_no_secret():
+    # SimpleAuthManager opens its passwords for writing, even if there is nothing to write.
+    api = _read("compose/compose.yaml")["services"]["airflow-api"]
+    assert not api["environment"]["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"].startswith("/run/secrets/")
+    assert "cat /run/secrets/airflow_passwords > " in api["command"][2]
