@@ -117,6 +117,24 @@ def test_a_run_of_days(fault, clock, fresh, undisturbed):
         told.held = TO_THE_BYTE
 
 
+def test_a_clock_that_is_set_back(fault, clock, fresh, undisturbed):
+    hours = 26
+    done = f"by {hours} h during `ingest`, for client, scheduler and workers; then run again"
+    with fault("the clock is set back: ingest", done) as told:
+        clock.shift(hours * HOUR)
+        leapt = leaping(clock, 0, fresh.lake_url, "flows/**/*.parquet", 12)
+        ingested = command(fresh, clock, "ingest", *SPAN)
+        assert leapt.is_set()
+        assert ingested.returncode in (0, 4), ingested.stderr
+        if ingested.returncode:
+            (line,) = (x for x in ingested.stderr.replace("\r", "\n").splitlines() if x.startswith("tsubame: "))
+            assert "Dask is silent since this machine's clock was set back: found 93,6" in line
+            assert command(fresh, clock, "ingest", *SPAN).returncode == 0
+        assert command(fresh, clock, "count", *SPAN).returncode == 0
+        assert objects(fresh.lake_url) == undisturbed
+        told.held = f"status {ingested.returncode}, one line if it failed; {TO_THE_BYTE}"
+
+
 @pytest.mark.parametrize("hours", [2, -2])
 def test_a_clock_that_s3_refuses(fault, clock, fresh, tmp_path, hours):
     done = f"{hours:+} h; Swift's S3 interface refuses signatures more than a quarter of an hour off"

@@ -19,6 +19,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -39,6 +40,8 @@ _SILENT_SECONDS = 60
 
 Dask's own 5 minutes are for hosts that are far; less would end workers that a busy machine only keeps waiting.
 """
+_LOOK_SECONDS = 0.1
+_SET_BACK_SECONDS, _SILENT_SECONDS = 5, 60
 _LOOK_AGAIN_EVERY = 64
 """Items until the number of threads is asked for again: an adaptive cluster grows with its work."""
 
@@ -251,7 +254,7 @@ def _rounds(
     limit = at_once or _in_flight(client)
     queue = as_completed(submit(limit), loop=client.loop)
     try:
-        for number, future in enumerate(queue, 1):
+        for number, future in enumerate(_arriving(queue), 1):
             item = items_of.pop(future.key)
             try:
                 result = _result_of(future)
@@ -266,6 +269,31 @@ def _rounds(
                 queue.add(following)
     finally:
         client.cancel(list(queue.futures))
+
+
+def _arriving(queue: Any) -> Iterator[Any]:
+    """Yield the futures of an ``as_completed`` as they are done.
+
+    Raises:
+        Unavailable: this machine's clock was set back, and since then nothing was done for a minute. Dask holds
+            messages until an instant of the wall clock, so it can be silent for as long as the clock went back.
+    """
+    ahead, last = time.time() - time.monotonic(), time.monotonic()
+    while not queue.is_empty():
+        if queue.has_ready():
+            yield next(queue)
+            last = time.monotonic()
+            continue
+        with queue.thread_condition:
+            queue.thread_condition.wait(timeout=_LOOK_SECONDS)
+        now = time.monotonic()
+        ahead = max(ahead, time.time() - now)
+        back = ahead - (time.time() - now)
+        if back > _SET_BACK_SECONDS and now - last > _SILENT_SECONDS:
+            raise Unavailable(
+                "Dask is silent since this machine's clock was set back", actual=f"{back:,.0f} s",
+                hint="Run it again; what is done stays done.",
+            )  # fmt: skip
 
 
 def _in_flight(client: Any) -> int:
