@@ -51,7 +51,7 @@ NEEDED = (
     "packet.ingest_cpu", "packet.flows", "flow.bytes", "flow.count_cpu", "count.peak", "object.ingest_cpu",
     "object.count_cpu", "counts.rows", "counts.row_bytes", "sources.rows", "sources.row_bytes", "s3.capture.PUT",
     "s3.capture.GET", "s3.day.PUT", "s3.day.GET", "s3.again.lists_a_sensor", "s3.read_mib", "quarter.cpu",
-    "quarter.counts", "simulation.packets", "simulation.objects", "simulation.captured", "simulation.ingest_cpu",
+    "quarter.counts", "quarter.sources", "quarter.cube", "simulation.packets", "simulation.objects", "simulation.captured", "simulation.ingest_cpu",
     "simulation.count_cpu", "simulation.flows_rows", "simulation.days", "simulation.count_peak",
 )  # fmt: skip
 FLOW_ASIDE, COUNT_ASIDE = 24, 32
@@ -72,6 +72,7 @@ class Cost:
     dear: float
     cheap: float
     count_rows: float
+    source_rows: float
 
     @property
     def cpu(self) -> float:
@@ -113,6 +114,7 @@ def day_of(telescope: Telescope, values: Values) -> Cost:
         dear=dear,
         cheap=cheap,
         count_rows=rows["counts"],
+        source_rows=rows["sources"],
     )
 
 
@@ -141,7 +143,7 @@ def render(values: Values) -> str:
             "",
             *_assumptions(values),
             *_days(values, days),
-            *_quarters(days, report),
+            *_quarters(values, days, report),
             *_arithmetic(values, days),
             *_check(values),
         ]
@@ -188,24 +190,27 @@ def _days(values: Values, days: Mapping[Telescope, Cost]) -> list[str]:
     ]
 
 
-def _quarters(days: Mapping[Telescope, Cost], report: float) -> list[str]:
+def _quarters(values: Values, days: Mapping[Telescope, Cost], report: float) -> list[str]:
     lines = [
-        f"## A quarter of {DAYS} days", "", "| | CPU of the days | CPU of the report | captures | lake | requests | work and requests | a month's storage, captures and lake |",
-        "|---|---|---|---|---|---|---|---|",
+        f"## A quarter of {DAYS} days", "", "| | CPU of the days | CPU of the report | memory of the report | captures | lake | requests | work and requests | a month's storage, captures and lake |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
+    each = values["quarter.cube"] * 1e6 / values["quarter.sources"]
     storage = PRICES["a GB stored for a month"]
     for telescope, day in days.items():
         making = day.count_rows * DAYS * report
         stored = (day.captured + day.lake) * DAYS / 1e9
         lines.append(
-            f"| {telescope.name} | {day.cpu * DAYS / 3600:,.2f} h | {making / 3600:,.2f} h | {day.captured * DAYS / 1e9:,.0f} GB"
+            f"| {telescope.name} | {day.cpu * DAYS / 3600:,.2f} h | {making / 3600:,.2f} h"
+            f" | {day.source_rows * DAYS * each / 1e9:,.1f} GB | {day.captured * DAYS / 1e9:,.0f} GB"
             f" | {day.lake * DAYS / 1e9:,.1f} GB | {(day.dear + day.cheap) * DAYS:,.0f}"
             f" | {money(day.cpu * DAYS + making, day.dear * DAYS, day.cheap * DAYS):,.2f} USD | {stored * storage:,.2f} USD |"
         )
     return [
         *lines,
         "",
-        "The report's CPU goes by rows of counts, which a real telescope repeats more than this traffic does: a bound.",
+        "The report's CPU goes by rows of counts, which a real telescope repeats more than this traffic does: a bound. So does its memory by rows"
+        " of sources: the report holds each port and source of the quarter once, and is not made in pieces yet.",
         "",
     ]
 

@@ -36,12 +36,14 @@ _IN_FLIGHT_PER_THREAD = 8
 _CONNECT_SECONDS = 20
 _RETRIES = 3
 _SILENT_SECONDS = 60
-"""A local worker that says nothing for so long, being stopped or hung, is ended and its work done by another.
+"""A local worker that says nothing for so long, being stopped or hung, is ended and its work done by another; a run
+whose clock was set back ends.
 
 Dask's own 5 minutes are for hosts that are far; less would end workers that a busy machine only keeps waiting.
 """
 _LOOK_SECONDS = 0.1
-_SET_BACK_SECONDS, _SILENT_SECONDS = 5, 60
+_SET_BACK_SECONDS = 5
+"""By how much less a clock is set back in steps, or drifts, without anything standing still for long."""
 _LOOK_AGAIN_EVERY = 64
 """Items until the number of threads is asked for again: an adaptive cluster grows with its work."""
 
