@@ -171,3 +171,16 @@ def test_only_so_much_is_under_way_at_once(dask_address, monkeypatch, tmp_path):
             most = max(most, len(list(tmp_path.iterdir())) - done)
     assert most <= limit + 1
     assert len(list(tmp_path.iterdir())) == len(numbers)
+
+
+@pytest.mark.parametrize("configured", [None, 1 << 20])
+def test_workers_keep_memory_for_the_next_array(configured, monkeypatch):
+    # Dask leaves what it set for workers in this process, and would take it for the user's.
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    environ = dask.config.get("distributed.nanny.pre-spawn-environ")
+    chosen = environ if configured is None else environ | {"MALLOC_TRIM_THRESHOLD_": configured}
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": chosen}), connect() as client:
+        (limit,) = set(client.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_").values())
+        (threads,) = set(client.run(os.environ.get, "OMP_NUM_THREADS").values())
+    assert (limit, threads) == (str(configured or 128 << 20), "1")
+    assert dask.config.get("distributed.nanny.pre-spawn-environ") == environ

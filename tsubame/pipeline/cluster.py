@@ -41,6 +41,12 @@ whose clock was set back ends.
 
 Dask's own 5 minutes are for hosts that are far; less would end workers that a busy machine only keeps waiting.
 """
+_ENVIRON, _DASK_TRIMS_AT = "distributed.nanny.pre-spawn-environ", 65536
+_ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": 128 << 20, "MALLOC_MMAP_THRESHOLD_": 32 << 20}
+"""Bytes that workers may keep for the next array, and from which one is given back at once.
+
+With Dask's own 64 KiB every array is taken anew from the system, page by page: counting a day took twice the CPU.
+"""
 _LOOK_SECONDS = 0.1
 _SET_BACK_SECONDS = 5
 """By how much less a clock is set back in steps, or drifts, without anything standing still for long."""
@@ -90,14 +96,23 @@ def _new_client() -> Iterator[Any]:
             yield client
         return
     name = dask.config.get("tsubame.cluster.class", None)
-    if name:
-        with _started(str(name)) as cluster, _client_of(cluster, str(name)) as client:
-            if not dask.config.get("tsubame.cluster.adapt", None):
-                _await_workers(client, str(name))
-            yield client
-        return
-    with _local() as cluster, Client(cluster, set_as_default=False) as client:
-        yield client
+    with dask.config.set({_ENVIRON: _environ_of_workers()}):
+        if name:
+            with _started(str(name)) as cluster, _client_of(cluster, str(name)) as client:
+                if not dask.config.get("tsubame.cluster.adapt", None):
+                    _await_workers(client, str(name))
+                yield client
+        else:
+            with _local() as cluster, Client(cluster, set_as_default=False) as client:
+                yield client
+
+
+def _environ_of_workers() -> dict[str, Any]:
+    """Return what Dask sets for processes of workers; what somebody configured stays."""
+    import dask
+
+    environ = dict(dask.config.get(_ENVIRON, None) or {})
+    return environ | _ALLOCATION if environ.get("MALLOC_TRIM_THRESHOLD_") == _DASK_TRIMS_AT else environ
 
 
 def _client_of(cluster: Any, name: str) -> Any:
