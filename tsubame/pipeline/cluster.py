@@ -48,8 +48,6 @@ _ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": 128 << 20, "MALLOC_MMAP_THRESHOLD_": 32
 With Dask's own 64 KiB every array is taken anew from the system, page by page: counting a day took twice the CPU.
 """
 _LOOK_SECONDS = 0.1
-_SET_BACK_SECONDS = 5
-"""By how much less a clock is set back in steps, or drifts, without anything standing still for long."""
 _LOOK_AGAIN_EVERY = 64
 """Items until the number of threads is asked for again: an adaptive cluster grows with its work."""
 
@@ -292,21 +290,24 @@ def _arriving(queue: Any) -> Iterator[Any]:
     """Yield the futures of an ``as_completed`` as they are done.
 
     Raises:
-        Unavailable: this machine's clock was set back, and since then nothing was done for a minute. Dask holds
-            messages until an instant of the wall clock, so it can be silent for as long as the clock went back.
+        Unavailable: this machine's clock was set back, and nothing was done for a minute since. Dask holds messages
+            until an instant of the wall clock, so it can be silent for as long as the clock went back. An object that
+            takes longer than a minute is not told from silence then: only a run whose clock was set back ends for it.
     """
-    ahead, last = time.time() - time.monotonic(), time.monotonic()
+    ahead, since = time.time() - time.monotonic(), None
     while not queue.is_empty():
         if queue.has_ready():
             yield next(queue)
-            last = time.monotonic()
+            since = None
             continue
         with queue.thread_condition:
             queue.thread_condition.wait(timeout=_LOOK_SECONDS)
         now = time.monotonic()
         ahead = max(ahead, time.time() - now)
         back = ahead - (time.time() - now)
-        if back > _SET_BACK_SECONDS and now - last > _SILENT_SECONDS:
+        # Shorter silence ends by itself.
+        since = (since or now) if back > _SILENT_SECONDS else None
+        if since and now - since > _SILENT_SECONDS:
             raise Unavailable(
                 "Dask is silent since this machine's clock was set back", actual=f"{back:,.0f} s",
                 hint="Run it again; what is done stays done.",

@@ -46,9 +46,13 @@ def arriving(monkeypatch, sets, instants):
     return list(cluster._arriving(Queue(clock, instants)))
 
 
-@pytest.mark.parametrize("sets", [[], [(1050, 90_000)], [(1050, -3)], [(1050, 500), (1060, -500), (1070, 500)]])
+@pytest.mark.parametrize("sets", [[], [(1050, 90_000)], [(1050, -50)], [(1050, 500), (1060, -500), (1070, 500)]])
 def test_long_work_is_waited_for(monkeypatch, sets):
     assert arriving(monkeypatch, sets, [1010, 9000]) == [1010, 9000]
+
+
+def test_what_is_nearly_done_when_a_clock_is_set_back_is_waited_for(monkeypatch):
+    assert arriving(monkeypatch, [(1200, -90_000)], [1010, 1240]) == [1010, 1240]
 
 
 def test_what_goes_on_after_a_clock_was_set_back_is_waited_for(monkeypatch):
