@@ -16,6 +16,8 @@ from tsubame.provenance import code_version
 TO_THE_BYTE = "lake equal to the byte"
 CLEANLY = "failed cleanly, next run completed: lake equal to the byte"
 _lines = {}
+# Tests may be at work in other folders when they write their lines.
+_TABLE = Path(os.environ["FAULTS_TABLE"]).absolute() if os.environ.get("FAULTS_TABLE") else None
 _LIBRARIES = ("pyarrow", "distributed", "s3fs", "numba")
 
 
@@ -42,10 +44,9 @@ def recorded(fault, done):
 
 
 def _write():
-    path = os.environ.get("FAULTS_TABLE")
-    if not path:
+    if _TABLE is None:
         return
-    _keep_lines_of(Path(path))
+    _keep_lines_of(_TABLE)
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     head = [
         f"# Faults, {datetime.now(UTC):%Y-%m-%d}",
@@ -58,7 +59,7 @@ def _write():
         "| fault | what was done | what held | seconds |",
         "|---|---|---|---|",
     ]
-    Path(path).write_text("\n".join([*head, *_lines.values()]) + "\n")
+    _TABLE.write_text("\n".join([*head, *_lines.values()]) + "\n")
 
 
 def _keep_lines_of(path):
