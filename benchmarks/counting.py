@@ -25,44 +25,33 @@ SENSORS = 10
 ROUNDS = 2
 
 
+def _shape(packets: int) -> Any:
+    from telescope import Shape
+
+    return Shape(sensors=SENSORS, packets=packets // SENSORS)
+
+
 @harness.work
 def prepare(folder: str, packets: int) -> dict[str, Any]:
     """Make the flows of a day, and the table of regions as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from telescope import FIRST_DAY, Shape, settings_in, workers
+    from telescope import FIRST_DAY, make_flows
 
     from tsubame.pipeline.delegations import open_archive
-    from tsubame.pipeline.ingest import ingest_days
 
-    settings = settings_in(Path(folder), Shape(sensors=SENSORS, packets=packets // SENSORS), stored=False)
-    with workers(2):
-        ingest_days(settings, FIRST_DAY, FIRST_DAY)
+    settings, flows = make_flows(Path(folder), _shape(packets))
     table = open_archive(settings).in_use(FIRST_DAY).table
     names = pa.array(table.regions).take(pa.array(table.codes))
     pq.write_table(pa.table({"start": pa.array(table.starts), "region": names}), f"{folder}/regions.parquet")
-    flows = list(Path(folder, "lake", "flows").rglob("*.parquet"))
-    return {"flows": sum(pq.read_metadata(path).num_rows for path in flows), "intervals": len(table)}
+    return {"flows": flows, "intervals": len(table)}
 
 
 @harness.work
 def ours(folder: str, packets: int) -> dict[str, Any]:
-    """Count as ``tsubame count`` does; the one worker is this process."""
-    from telescope import FIRST_DAY, Shape, settings_in, workers
+    from telescope import cost_of_counting
 
-    from tsubame.pipeline.counts import count_days
-    from tsubame.pipeline.ingest import ingest_days
-
-    with TemporaryDirectory() as scratch, workers(1, processes=False):
-        warm = settings_in(Path(scratch), Shape(packets=1000), stored=False)
-        ingest_days(warm, FIRST_DAY, FIRST_DAY)
-        count_days(warm, FIRST_DAY, FIRST_DAY)
-        settings = settings_in(Path(folder), Shape(sensors=SENSORS, packets=packets // SENSORS), stored=False)
-        for key in Path(folder, "lake").glob("ledger/*"):
-            key.unlink()
-        with spent() as cost:
-            assert count_days(settings, FIRST_DAY, FIRST_DAY).packets == packets
-    return dict(cost)
+    return cost_of_counting(Path(folder), _shape(packets))
 
 
 @harness.work

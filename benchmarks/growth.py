@@ -62,57 +62,45 @@ def one_capture(packets: int, rounds: int) -> dict[str, Any]:
 @harness.work
 def day_of_flows(packets: int, folder: str) -> dict[str, Any]:
     """Make the flows of a day of so many packets."""
-    import pyarrow.parquet as pq
-    from telescope import FIRST_DAY, Shape, settings_in, workers
+    from telescope import make_flows
 
-    from tsubame.pipeline.ingest import ingest_days
-
-    settings = settings_in(Path(folder), Shape(parts=10, packets=packets // 10), stored=False)
-    with workers(2):
-        ingest_days(settings, FIRST_DAY, FIRST_DAY)
-    return {"flows": sum(pq.read_metadata(path).num_rows for path in Path(folder, "lake", "flows").rglob("*.parquet"))}
+    return {"flows": make_flows(Path(folder), _day(packets))[1]}
 
 
 @harness.work
 def one_day(packets: int, folder: str) -> dict[str, Any]:
-    """Count that day; the one worker is this process."""
-    from telescope import FIRST_DAY, Shape, settings_in, workers
+    """Count that day."""
+    from telescope import cost_of_counting
 
-    from tsubame.pipeline.counts import count_days
-    from tsubame.pipeline.ingest import ingest_days
+    return cost_of_counting(Path(folder), _day(packets))
 
-    with TemporaryDirectory() as scratch, workers(1, processes=False):
-        warm = settings_in(Path(scratch), Shape(packets=1000), stored=False)
-        ingest_days(warm, FIRST_DAY, FIRST_DAY)
-        count_days(warm, FIRST_DAY, FIRST_DAY)
-        settings = settings_in(Path(folder), Shape(parts=10, packets=packets // 10), stored=False)
-        with spent() as cost:
-            if count_days(settings, FIRST_DAY, FIRST_DAY).packets != packets:
-                raise RuntimeError("packets were lost")
-    return dict(cost)
+
+def _day(packets: int) -> Any:
+    from telescope import Shape
+
+    return Shape(parts=10, packets=packets // 10)
 
 
 @harness.work
 def many_sensors(sensors: int, packets: int) -> dict[str, Any]:
     """Ingest and count a day of so many packets of so many sensors; the one worker is this process."""
-    from telescope import FIRST_DAY, Shape, settings_in, workers
+    from telescope import FIRST_DAY, Shape, settings_in, warm_up, workers
 
     from tsubame.pipeline.counts import count_days
     from tsubame.pipeline.ingest import ingest_days
 
     with TemporaryDirectory() as scratch, workers(1, processes=False):
+        warm_up(Path(scratch))
         settings = settings_in(Path(scratch), Shape(sensors=sensors, packets=packets // sensors), stored=True)
         runs = []
-        for number in range(1 + ROUNDS):
-            # The first run is of the small telescope, so that nothing is compiled or imported in the others.
-            given = settings if number else settings_in(Path(scratch) / "warm", Shape(packets=1000), stored=False)
+        for _ in range(ROUNDS):
             with spent() as ingest:
-                ingest_days(given, FIRST_DAY, FIRST_DAY)
+                ingest_days(settings, FIRST_DAY, FIRST_DAY)
             with spent() as count:
-                count_days(given, FIRST_DAY, FIRST_DAY)
-            shutil.rmtree(given.lake_url)
+                count_days(settings, FIRST_DAY, FIRST_DAY)
+            shutil.rmtree(settings.lake_url)
             runs.append({"ingest": ingest["cpu"], "count": count["cpu"], "cpu": ingest["cpu"] + count["cpu"]})
-        return harness.best(runs[1:])
+        return harness.best(runs)
 
 
 def measure(options: argparse.Namespace) -> Iterator[Row]:

@@ -68,7 +68,7 @@ def nothings(number: int) -> dict[str, Any]:
 @harness.work
 def small_captures(number: int) -> dict[str, Any]:
     """Ingest and count so many small captures of 10 sensors, then do it again with nothing new."""
-    from telescope import FIRST_DAY, Shape, cpu_of, settings_in, workers
+    from telescope import FIRST_DAY, Shape, cpu_of, settings_in, warm_up, workers
 
     from tsubame.pipeline.counts import count_days
     from tsubame.pipeline.ingest import ingest_days
@@ -78,9 +78,7 @@ def small_captures(number: int) -> dict[str, Any]:
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         with workers(2) as client:
-            warm = settings_in(folder / "warm", Shape(parts=8, packets=SMALL), stored=False)
-            ingest_days(warm, FIRST_DAY, FIRST_DAY)
-            count_days(warm, FIRST_DAY, FIRST_DAY)
+            warm_up(folder, parts=8, packets=SMALL)
             settings = settings_in(folder, shape, stored=True)
             for name, call in (("ingest", ingest_days), ("count", count_days)):
                 cpu, begin = cpu_of(client), time.perf_counter()

@@ -51,8 +51,8 @@ NEEDED = (
     "packet.ingest_cpu", "packet.flows", "flow.bytes", "flow.count_cpu", "count.peak", "object.ingest_cpu",
     "object.count_cpu", "counts.rows", "counts.row_bytes", "sources.rows", "sources.row_bytes", "s3.capture.PUT",
     "s3.capture.GET", "s3.day.PUT", "s3.day.GET", "s3.again.lists_a_sensor", "s3.read_mib", "quarter.cpu",
-    "quarter.counts", "quarter.sources", "quarter.cube", "simulation.packets", "simulation.objects", "simulation.captured", "simulation.ingest_cpu",
-    "simulation.count_cpu", "simulation.flows_rows", "simulation.days", "simulation.count_peak",
+    "quarter.counts", "quarter.sources", "quarter.cube", "simulation.packets", "simulation.objects",
+    "simulation.captured", "simulation.ingest_cpu", "simulation.count_cpu", "simulation.flows_rows", "simulation.days", "simulation.count_peak",
 )  # fmt: skip
 FLOW_ASIDE, COUNT_ASIDE = 24, 32
 """Bytes of a flow and of a row of counts as they lie in a worker's temporary directory (``tsubame/aggregate/spans.py``)."""
@@ -184,8 +184,8 @@ def _days(values: Values, days: Mapping[Telescope, Cost]) -> list[str]:
     return [
         *lines,
         "",
-        f"Memory grows neither with a capture nor with a day: a worker takes some {values['count.peak']:,.0f} MB. A day is counted by one"
-        " worker, which puts its flows and counts aside in `TMPDIR`.",
+        "Memory grows neither with a capture nor, but for what allocators keep, with a day: in the simulation below no worker held more than"
+        f" {values['simulation.count_peak']:,.0f} MB. A day is counted by one worker, which puts its flows and counts aside in `TMPDIR`.",
         "",
     ]
 

@@ -25,7 +25,7 @@ SENSORS = 10
 @harness.work
 def through(packets: int, days: int) -> dict[str, Any]:
     """Ingest and count so many packets; return what each cost."""
-    from telescope import FIRST_DAY, Shape, cpu_of, made_in, peak_of, settings_in, workers
+    from telescope import FIRST_DAY, Shape, cpu_of, made_in, peak_of, settings_in, warm_up, workers
 
     from tsubame.pipeline.counts import count_days
     from tsubame.pipeline.ingest import ingest_days
@@ -36,12 +36,10 @@ def through(packets: int, days: int) -> dict[str, Any]:
 
     shape = Shape(days=days, sensors=SENSORS, packets=packets // days // SENSORS)
     with TemporaryDirectory() as scratch:
-        warm = settings_in(Path(scratch) / "warm", Shape(parts=8, packets=1000), stored=False)
         settings = settings_in(Path(scratch), shape, stored=False)
         found: dict[str, Any] = {"packets": shape.objects * shape.packets, "objects": shape.objects}
         with workers(2) as client:
-            ingest_days(warm, FIRST_DAY, FIRST_DAY)
-            count_days(warm, FIRST_DAY, FIRST_DAY)
+            warm_up(Path(scratch), parts=8)
             for name, call in (("ingest", ingest_days), ("count", count_days)):
                 cpu, made, begin = cpu_of(client), made_in(client), time.perf_counter()
                 result = call(settings, FIRST_DAY, shape.last_day, progress=told)

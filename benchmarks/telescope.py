@@ -207,6 +207,52 @@ def _load() -> None:
     """Know this bucket, in a worker."""
 
 
+def make_flows(folder: Path, shape: Shape) -> tuple[Settings, int]:
+    """Make the flows of the first day; return the settings, and how many flows there are."""
+    import pyarrow.parquet as pq
+
+    from tsubame.pipeline.ingest import ingest_days
+
+    settings = settings_in(folder, shape, stored=False)
+    with workers(2):
+        ingest_days(settings, FIRST_DAY, FIRST_DAY)
+    return settings, sum(pq.read_metadata(path).num_rows for path in (folder / "lake" / "flows").rglob("*.parquet"))
+
+
+def warm_up(folder: Path, *, parts: int = 1, packets: int = 1000) -> None:
+    """Ingest and count a small telescope, so that nothing is compiled or imported in what is measured afterwards."""
+    from tsubame.pipeline.counts import count_days
+    from tsubame.pipeline.ingest import ingest_days
+
+    settings = settings_in(folder / "warm", Shape(parts=parts, packets=packets), stored=False)
+    ingest_days(settings, FIRST_DAY, FIRST_DAY)
+    count_days(settings, FIRST_DAY, FIRST_DAY)
+
+
+def cost_of_counting(folder: Path, shape: Shape) -> dict[str, float]:
+    """Count the first day of flows that are made, as ``tsubame count`` does; the one worker is this process.
+
+    Raises:
+        RuntimeError: packets were lost.
+    """
+    from tempfile import TemporaryDirectory
+
+    from harness import spent
+
+    from tsubame.pipeline.counts import count_days
+
+    with TemporaryDirectory() as scratch, workers(1, processes=False):
+        warm_up(Path(scratch))
+        settings = settings_in(folder, shape, stored=False)
+        for key in (folder / "lake").glob("ledger/*"):
+            key.unlink()
+        with spent() as cost:
+            packets = count_days(settings, FIRST_DAY, FIRST_DAY).packets
+    if packets != shape.objects * shape.packets:
+        raise RuntimeError(f"{packets} packets counted of {shape.objects * shape.packets}")
+    return cost
+
+
 def cpu_of(client: Any) -> float:
     """Return the CPU seconds that this process, with its scheduler, and all workers have used so far."""
     return time.process_time() + sum(client.run(time.process_time).values())

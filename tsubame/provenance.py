@@ -69,50 +69,6 @@ class Hashing(io.RawIOBase):
         super().close()
 
 
-class Sealing:
-    """Passes what is written on, and at the end puts its digest into it, where ``UNSEALED`` stands.
-
-    A file can so tell by itself that it is whole and unchanged, whoever copied it.
-
-    Args:
-        sink: a file opened for writing binary that can seek; what is written to it is written from its beginning.
-    """
-
-    closed = False
-
-    def __init__(self, sink: Any) -> None:
-        self._sink = sink
-        self._state = hashlib.sha256()
-        self._size = 0
-        self._place = -1
-
-    def write(self, content: Any) -> int:
-        """Write bytes; what holds ``UNSEALED`` must come in one piece, as a Parquet file's footer does."""
-        block = bytes(content)
-        found = block.rfind(UNSEALED)
-        if found >= 0:
-            self._place = self._size + found
-        self._state.update(block)
-        self._size += len(block)
-        self._sink.write(block)
-        return len(block)
-
-    def tell(self) -> int:
-        """Return how much has been written."""
-        return self._size
-
-    def flush(self) -> None:
-        """Do nothing: the sink's owner does."""
-
-    def seal(self) -> None:
-        """Put the digest of all that was written in its place."""
-        if self._place < 0:
-            raise ValueError("nothing that was written has a place for a seal")
-        self._sink.seek(self._place + len(_SEAL))
-        self._sink.write(self._state.hexdigest().encode())
-        self._sink.seek(self._size)
-
-
 class HashingSink:
     """Passes what is written on and digests it: an object's digest is known when its last byte is written.
 
@@ -145,6 +101,36 @@ class HashingSink:
     def sha256(self) -> str:
         """Return the SHA-256 of what was written, in hex."""
         return self._state.hexdigest()
+
+
+class Sealing(HashingSink):
+    """Passes what is written on, and at the end puts its digest into it, where ``UNSEALED`` stands.
+
+    A file can so tell by itself that it is whole and unchanged, whoever copied it.
+
+    Args:
+        sink: as of ``HashingSink``; it can seek.
+    """
+
+    def __init__(self, sink: Any) -> None:
+        super().__init__(sink)
+        self._place = -1
+
+    def write(self, content: Any) -> int:
+        """Write bytes; what holds ``UNSEALED`` must come in one piece, as a Parquet file's footer does."""
+        block = bytes(content)
+        found = block.rfind(UNSEALED)
+        if found >= 0:
+            self._place = self.tell() + found
+        return super().write(block)
+
+    def seal(self) -> None:
+        """Put the digest of all that was written in its place."""
+        if self._place < 0:
+            raise ValueError("nothing that was written has a place for a seal")
+        self._sink.seek(self._place + len(_SEAL))
+        self._sink.write(self.sha256().encode())
+        self._sink.seek(self.tell())
 
 
 def require_intact(stream: io.RawIOBase | io.BytesIO) -> None:

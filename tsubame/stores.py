@@ -215,7 +215,14 @@ class Store:
             copy = tempfile.NamedTemporaryFile(prefix="tsubame-", buffering=0)  # noqa: SIM115 - closed below
         with copy:
             with _translated(self.locate(key), "cannot be read"):
-                self._fs.get_file(self._path(key), copy.name, **self._limits)
+                try:
+                    self._fs.get_file(self._path(key), copy.name, **self._limits)
+                except OSError as error:
+                    # What is full is not the store.
+                    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                        raise
+                    with _translated(tempfile.gettempdir(), _NO_SCRATCH):
+                        raise
             yield _DiskFile(copy)
 
     def put(self, key: str, content: bytes) -> None:

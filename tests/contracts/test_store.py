@@ -64,6 +64,22 @@ def test_an_object_is_given_as_a_file_that_can_seek(store, tmp_path, monkeypatch
         pass
 
 
+def test_a_copy_that_the_temporary_directory_cannot_hold_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = Store(f"memory://{uuid.uuid4().hex}")
+    store.put("x", b"1")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store._fs, "get_file", full, raising=False)
+    with (
+        pytest.raises(Unavailable, match=rf"^{tmp_path}: cannot hold a temporary file: .* Free some space"),
+        store.local("x"),
+    ):
+        pass
+
+
 def test_what_is_deleted_is_gone_and_deleting_again_is_no_error(store):
     store.put("x", b"1")
     store.delete("x")

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.long
 
 PACKETS = 24_000_000
 LIMIT = 448 << 20
-"""Bytes of a worker's memory, where its nanny ends it: a third of the capture unpacked, half of what its flows and
-counts take as words beside the 250 MB of a worker that has decoded."""
+"""Bytes of a worker's memory, where its nanny ends it: a third of the capture unpacked; beside the 250 MB of a
+worker that has decoded, less than half of what its flows and counts take as words."""
 
 
 def test_what_is_larger_than_a_workers_memory(fault, telescope, own_cluster, tmp_path):
